@@ -1,0 +1,213 @@
+"""What the registry knows, as immutable JSON facts, and the two views of it: a reader for planners, a writer for steps.
+
+Everything here is append-only: a record, a version or a deployment entry is created once and never changes.
+Layout (see docs/architecture.md): `blobs/`, `records/`, `failures/`, `versions/`, `deployments/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+Step = Literal["prepare", "train", "predict_base", "predict_tuned", "predict_champion", "score", "gate", "deploy"]
+
+STEPS: tuple[Step, ...] = (
+    "prepare",
+    "train",
+    "predict_base",
+    "predict_tuned",
+    "predict_champion",
+    "score",
+    "gate",
+    "deploy",
+)
+
+
+class Fact(BaseModel):
+    """Base of what is written to the store; unknown keys of a newer release are kept out of our way."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+
+class Artifact(Fact):
+    """Content-addressed bytes (`blob`), or a folder of them (`tree`, whose digest is that of its manifest)."""
+
+    digest: str
+    """sha256 of the bytes, or of the manifest."""
+    size: int
+    """Bytes; for a tree the sum over its files."""
+    kind: Literal["blob", "tree"] = "blob"
+    """Whether it fetches to a file or to a folder."""
+
+
+class Record(Fact):
+    """Says that a step is done. Writing it is the commit point of the step."""
+
+    step: Step
+    """Which step."""
+    key: str
+    """sha256 of `inputs`: all that decides the outputs."""
+    inputs: dict[str, Any]
+    """The effective configuration and content digests the key was computed from."""
+    outputs: dict[str, Artifact] = {}
+    """Artifacts by name."""
+    metrics: dict[str, Any] = {}
+    """Small results: counts, losses, scores, verdicts."""
+    spec: str
+    """Name of the spec that ran it first."""
+    version: str
+    """Version written in that spec."""
+    commit: str | None = None
+    """Git commit it was run at."""
+    started: datetime
+    """Start, UTC."""
+    finished: datetime
+    """End, UTC."""
+    environment: dict[str, str] = {}
+    """Python, platform, tool and library versions."""
+
+
+class Failure(Fact):
+    """A terminal failure of a step: the same inputs are not tried again without --retry."""
+
+    step: Step
+    """Which step."""
+    key: str
+    """Its key."""
+    message: str
+    """What the person was told."""
+    hint: str = ""
+    """What to do about it."""
+    at: datetime
+    """When, UTC."""
+
+
+class Content(Fact):
+    """What a version is: everything that decides how it answers."""
+
+    base_model: str
+    """URI of the base model."""
+    base_digest: str
+    """Digest of the base model's bytes."""
+    train_key: str
+    """Key of the training that made the adapter."""
+    adapter: Artifact
+    """Tree with the adapter as safetensors and, where the engine needs it, as LoRA GGUF."""
+    engine: str
+    """What writes answers."""
+    generation: dict[str, Any]
+    """Generation settings."""
+    system_prompt: str | None = None
+    """Opens conversations that bring no system message."""
+
+
+class Version(Fact):
+    """`name@1.2.0`, released once its gates had passed."""
+
+    name: str
+    """Name of the spec."""
+    version: str
+    """Semantic version."""
+    content: Content
+    """What it is."""
+    keys: dict[Step, str | None]
+    """Keys of the steps that led here: the proof, by reference."""
+    champion: str | None
+    """Version that its gates compared with, if any."""
+    verdict: str
+    """PASS, or INCONCLUSIVE let through by `on_inconclusive: warn`."""
+    commit: str
+    """Git commit of the spec."""
+    released: datetime
+    """When, UTC."""
+
+
+class Deployment(Fact):
+    """One entry of the log of `name/alias`; the last entry is what is live."""
+
+    number: int
+    """Position in the log, from 1."""
+    name: str
+    """Name of the spec."""
+    alias: str
+    """Pointer, such as `production`."""
+    version: str
+    """What went live."""
+    previous: str | None
+    """What was live before."""
+    commit: str
+    """Git commit that asked for it."""
+    target: str
+    """Kind of deployment."""
+    deployed: datetime
+    """When, UTC."""
+
+
+class RegistryReader(Protocol):
+    """What planners, reports and servers may do: look."""
+
+    def record(self, step: Step, key: str) -> Record | None:
+        """Return the newest valid record of a key: one whose artifacts all exist with the right size."""
+
+    def records(self, step: Step) -> Iterator[Record]:
+        """Yield the newest record of every key of a step, in no particular order."""
+
+    def failure(self, step: Step, key: str) -> Failure | None:
+        """Return the newest terminal failure of a key."""
+
+    def version(self, name: str, version: str) -> Version | None:
+        """Return a released version."""
+
+    def versions(self, name: str) -> list[Version]:
+        """Return all released versions of a name, oldest first by semantic version."""
+
+    def deployments(self, name: str, alias: str) -> list[Deployment]:
+        """Return the whole log of an alias, oldest first."""
+
+    def live(self, name: str, alias: str) -> Deployment | None:
+        """Return the last entry of the log."""
+
+    def deployed(self) -> list[Deployment]:
+        """Return what is live under every name and alias."""
+
+    def exists(self, artifact: Artifact) -> bool:
+        """Return whether all bytes of an artifact are there with the right size."""
+
+    def fetch(self, artifact: Artifact) -> Path:
+        """Return a local read-only path (file or folder) with the artifact's verified bytes.
+
+        Raises:
+            RegistryError: when bytes are missing or do not match their digest.
+        """
+
+    def read(self, artifact: Artifact) -> bytes:
+        """Return a small blob's verified bytes."""
+
+
+class RegistryWriter(RegistryReader, Protocol):
+    """What `reconcile`, `steps` and gc may do: look, and append."""
+
+    def put_bytes(self, data: bytes) -> Artifact:
+        """Store a small blob."""
+
+    def put_file(self, path: Path) -> Artifact:
+        """Store a file, streamed."""
+
+    def put_tree(self, folder: Path) -> Artifact:
+        """Store a folder: every file, then the manifest that names them."""
+
+    def add_record(self, record: Record) -> None:
+        """Append a record under the next number of its key; the commit point of a step."""
+
+    def add_failure(self, failure: Failure) -> None:
+        """Remember a terminal failure."""
+
+    def release(self, version: Version) -> None:
+        """Create a version. Raises ConflictError when it exists with other content."""
+
+    def append_deployment(self, entry: Deployment) -> None:
+        """Create the next entry of a log. Raises ConflictError when the number is taken."""
