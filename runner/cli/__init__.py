@@ -1,0 +1,1 @@
+"""The command line: one module per verb, each parses, makes one core call, renders, and exits."""

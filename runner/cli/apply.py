@@ -1,0 +1,86 @@
+"""`gitune apply`: plan, ask, do exactly that, and say what became of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from runner.cli.progress import Narrator
+from runner.cli.project import cache_folder, coloured, open_project
+from runner.errors import UsageError
+from runner.executors.local import LocalExecutor
+from runner.plan.build import build_plan
+from runner.plan.model import Plan
+from runner.reconcile import Outcome, Reconciler, apply_plan
+from runner.registry.facts import STEPS, Step
+from runner.report.outcome import render_outcome
+from runner.report.text import render_plan
+
+# Over several specs the first of these that occurs is the exit code.
+CODES = (1, 5, 3, 4)
+
+
+@click.command()
+@click.argument("specs", nargs=-1)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--through",
+    type=click.Choice(["evaluate", *STEPS]),
+    default="deploy",
+    help="Last step to run; `evaluate` is all up to the gate.",
+)
+@click.option("--retry", is_flag=True, help="Run steps again that failed before for good.")
+@click.option("--force-older", is_flag=True, help="Deploy although this commit is not after the live one.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@click.pass_obj
+def apply(
+    directory: Path, specs: tuple[str, ...], yes: bool, through: str, retry: bool, force_older: bool, as_json: bool
+) -> int:
+    """Run what SPECS (default: every spec) need, judge their gates and deploy what passed."""
+    project = open_project(directory)
+    delivery = project.delivery(force_older=force_older)
+    subjects = project.subjects(specs)
+    last: Step = "gate" if through == "evaluate" else through  # type: ignore[assignment]  # click checked the choice
+    plan = build_plan(subjects, project.registry, delivery, retry=retry, through=last)
+    if not as_json:
+        click.echo(render_plan(plan, coloured()))
+    if not plan.idle and not yes:
+        _ask()
+    with Narrator() as narrator:
+        executor = LocalExecutor(project.registry, cache_folder(), narrator.report)
+        loop = Reconciler(project.registry, executor, delivery, narrator, retry, last)
+        outcomes = apply_plan(plan, subjects, loop)
+    click.echo(_as_json(plan, outcomes) if as_json else render_outcomes(outcomes))
+    codes = [outcome.exit_code for outcome in outcomes]
+    return next((code for code in CODES if code in codes), max(codes, default=0))
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("apply asks before it acts, and stdin is no terminal", hint="pass --yes")
+    click.confirm("Apply this plan?", abort=True, err=True)
+
+
+def render_outcomes(outcomes: list[Outcome]) -> str:
+    """Render what became of each spec."""
+    return "\n\n".join(render_outcome(outcome, coloured=coloured()) for outcome in outcomes)
+
+
+def _as_json(plan: Plan, outcomes: list[Outcome]) -> str:
+    specs = [
+        {
+            "name": outcome.name,
+            "version": outcome.version,
+            "ran": outcome.ran,
+            "gate": outcome.gate.metrics if outcome.gate else None,
+            "deployed": outcome.deployment.model_dump(mode="json") if outcome.deployment else None,
+            "blocked": outcome.blocked,
+            "error": str(outcome.error) if outcome.error else None,
+            "exit_code": outcome.exit_code,
+        }
+        for outcome in outcomes
+    ]
+    return json.dumps({"format_version": "1.0", "plan": plan.digest, "specs": specs}, indent=2, ensure_ascii=False)

@@ -1,0 +1,98 @@
+"""The repository a verb works in: its root, config, specs, registry and git facts, opened once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from runner import git
+from runner.digest import digest_bytes
+from runner.errors import SpecError, UsageError
+from runner.file_index import FileIndex
+from runner.plan.delivery import Delivery
+from runner.plan.subject import Subject, gather_all
+from runner.registry.registry import Registry, open_registry
+from runner.spec.config import Config, load_config
+from runner.spec.load import load_specs
+
+
+def cache_folder() -> Path:
+    """Return the machine-wide cache: GITUNE_CACHE, else the XDG cache folder."""
+    if (chosen := os.environ.get("GITUNE_CACHE")) is not None:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gitune"
+
+
+def coloured() -> bool:
+    """Whether stdout is a terminal that may be coloured."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder at or above `start` that has a `specs/` folder.
+
+    Raises:
+        UsageError: when there is none.
+    """
+    here = start.resolve()
+    for folder in (here, *here.parents):
+        if (folder / "specs").is_dir():
+            return folder
+    raise UsageError(f"{here} is not in a Gitune repository: no specs/ folder here or above", hint="use -C DIR")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A repository with specs, opened lazily part by part."""
+
+    root: Path
+
+    @cached_property
+    def config(self) -> Config:
+        """registry/config.yaml."""
+        return load_config(self.root)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The registry that the config names."""
+        return open_registry(self.config.store, self.root, cache_folder())
+
+    def subjects(self, names: Sequence[str] = ()) -> list[Subject]:
+        """Load specs with the digests their keys are made of."""
+        index = FileIndex(cache_folder() / "index" / f"{digest_bytes(str(self.root).encode())[:16]}.json")
+        subjects = gather_all(load_specs(self.root, names), self.config, index)
+        index.save()
+        return subjects
+
+    def check_schema(self, names: Sequence[str] = ()) -> None:
+        """Check specs against the published JSON Schema too, as an editor does.
+
+        Raises:
+            SpecError: with every difference.
+        """
+        from runner.spec.schema import validate_with_jsonschema
+
+        problems = [p for loaded in load_specs(self.root, names) for p in validate_with_jsonschema(loaded)]
+        if problems:
+            raise SpecError(problems)
+
+    def delivery(self, *, force_older: bool = False) -> Delivery:
+        """Read git's side of a deployment."""
+        checkout = git.read_checkout(self.root)
+        head = checkout.commit or ""
+        return Delivery(
+            checkout=checkout,
+            deploy_branch=self.config.policy.deploy_branch,
+            dirty=git.dirty(self.root, ["specs"]) if checkout.commit else [],
+            descends=lambda commit: git.is_ancestor(self.root, commit, head),
+            force_older=force_older,
+        )
+
+
+def open_project(directory: Path) -> Project:
+    """Open the repository around a folder."""
+    return Project(find_root(directory))

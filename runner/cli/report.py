@@ -1,0 +1,32 @@
+"""`gitune report NAME`: the evaluation report of a spec as it is now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runner.cli.project import open_project
+from runner.plan.build import look
+from runner.plan.walk import Walk
+from runner.report.gather import gather_report
+from runner.report.markdown import render_markdown
+
+
+@click.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
+@click.pass_obj
+def report(directory: Path, name: str, as_json: bool, output: Path | None) -> None:
+    """Render what NAME's evaluation found: gates, metrics, loss curve, examples."""
+    project = open_project(directory)
+    (subject,) = project.subjects([name])
+    found = gather_report(look(Walk(subject, project.registry, project.delivery())))
+    text = found.model_dump_json(indent=2) + "\n" if as_json else render_markdown(found)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {output}")

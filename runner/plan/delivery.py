@@ -1,0 +1,51 @@
+"""May this checkout deploy? Git's side of it: committed, on the deploy branch, not older than what is live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from runner.git import Checkout
+from runner.registry.facts import Deployment
+from runner.spec.load import LoadedSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why nothing is deployed: NONE when this is not the place for it, BLOCKED when something must be mended."""
+
+    action: Literal["NONE", "BLOCKED"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The git facts that deployments are decided by."""
+
+    checkout: Checkout
+    deploy_branch: str
+    dirty: Sequence[str]
+    """Repository paths with uncommitted changes."""
+    descends: Callable[[str], bool | None]
+    """Whether HEAD is a commit or descends from it; None when the commit is unknown here."""
+    force_older: bool = False
+
+    def obstacle(self, loaded: LoadedSpec, live: Deployment | None) -> Obstacle | None:
+        """Return what keeps this spec from being deployed from here, if anything does."""
+        folder = loaded.file.rsplit("/", 1)[0] + "/"
+        uncommitted = [path for path in self.dirty if path.startswith(folder)]
+        if self.checkout.commit is None:
+            return Obstacle("BLOCKED", "a deployment names its commit, and there is none: `git init` and commit first")
+        if self.checkout.branch != self.deploy_branch:
+            here = self.checkout.branch or "a detached HEAD"
+            return Obstacle("NONE", f"deploys from {self.deploy_branch} once merged; this is {here}")
+        if uncommitted:
+            return Obstacle("BLOCKED", f"uncommitted: {', '.join(uncommitted[:3])}; commit first")
+        if live is not None and not self.force_older and not self.descends(live.commit):
+            return Obstacle(
+                "BLOCKED",
+                f"{live.version} was deployed from {live.commit[:8]}, which is not in this history; "
+                "pull first, or --force-older",
+            )
+        return None

@@ -1,0 +1,163 @@
+"""Step keys: for each step the inputs that decide its output, and nothing else; the key is their sha256.
+
+Inputs hold effective configuration (after defaults) and content digests, never paths, names or times. `None` means
+"not used" and is left out, so a field that a later release adds with the default `None` changes no existing key; the
+golden keys in tests/plan pin this. Raise a step's implementation number when its output would change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runner.digest import digest_json
+from runner.registry.facts import Content, Record, Step
+from runner.spec.models import Gate, Generation, Section, Spec, Training
+
+Inputs = dict[str, Any]
+
+IMPLEMENTATION: Mapping[Step, int] = {
+    "prepare": 1,
+    "train": 1,
+    "predict_base": 1,
+    "predict_tuned": 1,
+    "predict_champion": 1,
+    "score": 1,
+    "gate": 1,
+    "deploy": 1,
+}
+
+# Micro batches change memory and speed; gradients are accumulated to the same effective batch.
+NOT_DECISIVE = {"micro_batch_size"}
+
+
+def step_key(inputs: Inputs) -> str:
+    """Return the key of a step's inputs."""
+    return digest_json(inputs)
+
+
+def effective(section: Section, *, leave_out: set[str] | None = None) -> Inputs:
+    """Return a section's values after defaults, without those that are `None`."""
+    return section.model_dump(mode="json", exclude_none=True, exclude=leave_out or set())
+
+
+def _present(inputs: Inputs) -> Inputs:
+    return {name: value for name, value in inputs.items() if value is not None}
+
+
+def prepare_inputs(spec: Spec, files: Mapping[str, Sequence[str]], contract: object) -> Inputs:
+    """Decide the canonical dataset: file contents in any order, how rows are read, split and checked.
+
+    Args:
+        spec: the spec.
+        files: sha256 of every source file, by role (`train`, `validation`, `test`).
+        contract: JSON value that decides the format contract's verdicts.
+    """
+    data = spec.dataset
+    return _present(
+        {
+            "implementation": IMPLEMENTATION["prepare"],
+            "files": {role: sorted(digests) for role, digests in files.items() if digests},
+            "format": data.format,
+            "system_prompt": data.system_prompt,
+            "label": data.label,
+            "split": effective(data.split),
+            "checks": effective(data.checks),
+            "contract": contract,
+        }
+    )
+
+
+def train_inputs(spec: Spec, base_digest: str, prepared: Record) -> Inputs:
+    """Decide the adapter: base weights, rows and hyperparameters."""
+    return {
+        "implementation": IMPLEMENTATION["train"],
+        "backend": spec.backend,
+        "base_model": base_digest,
+        "train": prepared.outputs["train"].digest,
+        "validation": prepared.outputs["validation"].digest,
+        "training": _training(spec.training),
+    }
+
+
+def _training(training: Training) -> Inputs:
+    values = effective(training, leave_out=NOT_DECISIVE)
+    if isinstance(modules := values["lora"]["target_modules"], list):
+        values["lora"]["target_modules"] = sorted(modules)
+    return values
+
+
+def predict_inputs(
+    base_digest: str, adapter: str | None, engine: str, generation: Generation | Mapping[str, Any], prompts: str
+) -> Inputs:
+    """Decide the answers: weights, prompts, engine and generation settings, whichever spec or version asks.
+
+    The chat template comes with the base model, so `base_digest` covers it.
+    """
+    settings = effective(generation) if isinstance(generation, Generation) else dict(generation)
+    return _present(
+        {
+            "implementation": IMPLEMENTATION["predict_base"],
+            "base_model": base_digest,
+            "adapter": adapter,
+            "engine": engine,
+            "generation": settings,
+            "prompts": prompts,
+        }
+    )
+
+
+def score_inputs(spec: Spec, prepared: Record, answers: Mapping[str, Record], contract: object) -> Inputs:
+    """Decide the scores: references, answers by subject, metrics, label field and format contract."""
+    return _present(
+        {
+            "implementation": IMPLEMENTATION["score"],
+            "test": prepared.outputs["test"].digest,
+            "answers": {subject: record.outputs["answers"].digest for subject, record in answers.items()},
+            "metrics": sorted(spec.evaluation.metrics),
+            "label": spec.dataset.label,
+            "contract": contract,
+        }
+    )
+
+
+def gate_inputs(spec: Spec, scored: Record, champion: str | None) -> Inputs:
+    """Decide the verdicts: scores, conditions, and the champion where a condition names it."""
+    asks_champion = any(gate.rival == "champion" for gate in spec.evaluation.gates)
+    return _present(
+        {
+            "implementation": IMPLEMENTATION["gate"],
+            "scores": scored.outputs["scores"].digest,
+            "gates": [_gate(gate) for gate in spec.evaluation.gates],
+            "on_inconclusive": spec.evaluation.on_inconclusive,
+            "champion": champion if asks_champion else None,
+        }
+    )
+
+
+def _gate(gate: Gate) -> Inputs:
+    return effective(gate)
+
+
+def content_of(spec: Spec, base_digest: str, train_key: str, trained: Record) -> Content:
+    """Return what a version released from this spec would be."""
+    return Content(
+        base_model=spec.base_model,
+        base_digest=base_digest,
+        train_key=train_key,
+        adapter=trained.outputs["adapter"],
+        engine=spec.engine,
+        generation=effective(spec.evaluation.generation),
+        system_prompt=spec.dataset.system_prompt,
+    )
+
+
+def same_model(content: Content, spec: Spec, base_digest: str, train_key: str) -> bool:
+    """Whether a released version answers exactly as this spec would: same training, engine and settings."""
+    return (
+        content.base_digest == base_digest
+        and content.train_key == train_key
+        and content.engine == spec.engine
+        and content.generation == effective(spec.evaluation.generation)
+        and content.system_prompt == spec.dataset.system_prompt
+    )

@@ -1,0 +1,109 @@
+"""The plan as data: what each step of each spec will do, and why. `gitune plan --json` prints exactly this."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from runner.digest import digest_json
+from runner.registry.facts import Step
+
+Action = Literal["RUN", "REUSE", "NONE", "DEPENDS", "WAIT", "BLOCKED", "UNDEPLOY"]
+
+
+class PlanPart(BaseModel):
+    """Base of the plan's objects: frozen, documented by the string under each field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Change(PlanPart):
+    """One difference from the nearest earlier record."""
+
+    path: str
+    """Key in the spec, such as `training.learning_rate`, or the input that changed."""
+    old: Any
+    """Value in the earlier record; null when it had none."""
+    new: Any
+    """Value now; null when it is gone."""
+    line: int | None = None
+    """Line in the spec file, where there is one."""
+
+
+class Estimate(PlanPart):
+    """What a step is expected to take, from earlier records; null when there is none to learn from."""
+
+    seconds: float | None = None
+    """Wall-clock seconds."""
+    usd: float | None = None
+    """Provider's price in US dollars."""
+
+
+class PlannedStep(PlanPart):
+    """One step of one spec."""
+
+    step: Step
+    """Which step."""
+    action: Action
+    """What will happen."""
+    key: str | None
+    """Step key; null when an earlier step of this plan decides it."""
+    reason: str
+    """Why, in words."""
+    changes: list[Change] = []
+    """Why, as data."""
+    estimate: Estimate = Estimate()
+    """Expected cost."""
+
+
+class SpecPlan(PlanPart):
+    """All eight steps of one spec."""
+
+    name: str
+    """Name of the spec."""
+    version: str
+    """Version the spec asks for."""
+    file: str
+    """The spec's file, relative to the repository."""
+    champion: str | None
+    """Version the gates compare with; null when there is none."""
+    steps: list[PlannedStep]
+    """The eight steps in order."""
+
+    def step(self, name: Step) -> PlannedStep:
+        """Return one step by name."""
+        return next(step for step in self.steps if step.step == name)
+
+
+class Plan(PlanPart):
+    """What an apply will do."""
+
+    format_version: Literal["1.0"] = "1.0"
+    """Version of this JSON."""
+    specs: list[SpecPlan]
+    """Every spec asked for, in order of name."""
+    summary: dict[str, int]
+    """Number of steps per action."""
+    digest: str
+    """sha256 of specs and base: two equal digests are the same plan."""
+    base: str | None
+    """Git commit the plan was made at."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing at all would happen."""
+        return not any(self.summary[action] for action in ("run", "depends", "undeploy"))
+
+
+def make_plan(specs: list[SpecPlan], base: str | None) -> Plan:
+    """Count and digest finished spec plans."""
+    counts = Counter(step.action.lower() for spec in specs for step in spec.steps)
+    body = [spec.model_dump(mode="json") for spec in specs]
+    return Plan(
+        specs=specs,
+        summary={action.lower(): counts[action.lower()] for action in get_args(Action)},
+        digest=digest_json({"specs": body, "base": base}),
+        base=base,
+    )

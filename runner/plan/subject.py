@@ -1,0 +1,98 @@
+"""A spec with everything a planner may know about it without the network: pinned base, file digests, contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.contract.contract import contract_digest_input
+from runner.data.sources import source_files
+from runner.errors import GituneError, Problem, SpecError
+from runner.evaluation.catalog import validate_metrics
+from runner.evaluation.gates import validate_gates
+from runner.file_index import FileIndex
+from runner.models.base import BaseRef, resolve_base
+from runner.spec.config import Config
+from runner.spec.load import LoadedSpec
+from runner.spec.lock import load_lock
+from runner.spec.models import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One spec and the content digests its keys are made of."""
+
+    loaded: LoadedSpec
+    base: BaseRef
+    files: Mapping[str, Mapping[str, str]]
+    """By role (`train`, `validation`, `test`): repository path -> sha256."""
+    contract: object
+    """JSON value that decides the format contract's verdicts; None without a contract."""
+
+    @property
+    def spec(self) -> Spec:
+        """The parsed spec."""
+        return self.loaded.spec
+
+
+def gather_all(specs: Sequence[LoadedSpec], config: Config, index: FileIndex) -> list[Subject]:
+    """Gather every spec.
+
+    Raises:
+        SpecError: with the problems of all of them.
+    """
+    subjects: list[Subject] = []
+    problems: list[Problem] = []
+    for loaded in specs:
+        try:
+            subjects.append(gather(loaded, config, index))
+        except SpecError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise SpecError(problems)
+    return subjects
+
+
+def gather(loaded: LoadedSpec, config: Config, index: FileIndex) -> Subject:
+    """Read what the keys need: the lock, and digests of local files through the stat index.
+
+    Raises:
+        SpecError: when a file, pattern or pin is missing, or a gate could never be judged.
+    """
+    spec = loaded.spec
+    _check_judgeable(loaded)
+    lock = load_lock(loaded.folder)
+    roots = config.policy.file_roots
+    data = spec.dataset
+    return Subject(
+        loaded=loaded,
+        base=resolve_base(spec.base_model, lock, loaded.root, roots, index, loaded.where("base_model")),
+        files={
+            role: _digests(patterns, loaded, index)
+            for role, patterns in (("train", data.train), ("validation", data.validation), ("test", data.test))
+        },
+        contract=contract_digest_input(spec.evaluation.output_format, loaded.folder),
+    )
+
+
+def _check_judgeable(loaded: LoadedSpec) -> None:
+    """Refuse before hours of training what could only fail after it."""
+    evaluation = loaded.spec.evaluation
+    path = "evaluation.metrics"
+    try:
+        validate_metrics(evaluation.metrics)
+        path = "evaluation.gates"
+        has_contract = evaluation.output_format != "none"
+        validate_gates(evaluation.gates, evaluation.metrics, has_contract=has_contract)
+    except GituneError as error:
+        raise SpecError([Problem(error.message, loaded.where(path), error.hint)]) from error
+
+
+def _digests(patterns: list[str], loaded: LoadedSpec, index: FileIndex) -> dict[str, str]:
+    files = source_files(patterns, loaded.folder, loaded.root) if patterns else []
+    return {_shown(path, loaded.root): index.digest(path) for path in files}
+
+
+def _shown(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()

@@ -1,0 +1,38 @@
+"""What became of one spec's apply, for a terminal: verdicts first, then what is live."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.reconcile import Outcome
+
+COLOURS = {"PASS": "32", "FAIL": "31", "INCONCLUSIVE": "33"}
+
+
+def render_outcome(outcome: Outcome, *, coloured: bool) -> str:
+    """Render verdicts, what ran, and what is live or why it is not."""
+    lines = [f"{outcome.name} {outcome.version}"]
+    if outcome.gate is not None:
+        lines += [_verdict(verdict, coloured=coloured) for verdict in outcome.gate.metrics["verdicts"]]
+    lines.append(f"  ran: {', '.join(outcome.ran) or 'nothing'}")
+    lines.append(f"  {_ending(outcome)}")
+    return "\n".join(lines)
+
+
+def _verdict(verdict: dict[str, Any], *, coloured: bool) -> str:
+    outcome = f"{verdict['outcome']:<12}"
+    if coloured:
+        outcome = f"\x1b[{COLOURS[verdict['outcome']]}m{outcome}\x1b[0m"
+    return f"  {outcome} {verdict['gate']}: {verdict['reason']}"
+
+
+def _ending(outcome: Outcome) -> str:
+    if outcome.error is not None:
+        return f"failed: {outcome.error}"
+    if outcome.deployment is not None:
+        entry = outcome.deployment
+        was = f" (was {entry.previous})" if entry.previous else ""
+        return f"deployed: {entry.alias} is now {entry.version}{was}, entry {entry.number}"
+    if outcome.blocked is not None:
+        return f"not deployed; {outcome.blocked}"
+    return "nothing to deploy"

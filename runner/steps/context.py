@@ -1,0 +1,68 @@
+"""What a step gets and what it gives back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.data.prompts import Prompt, prompts_from_jsonl
+from runner.data.rows import Row, rows_from_jsonl
+from runner.models.base import BaseFiles, BaseRef, materialize
+from runner.plan.subject import Subject
+from runner.progress import Report
+from runner.registry.facts import Artifact, Record, RegistryWriter, Step, Version
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """Everything a step may read, and the registry it stores its outputs in."""
+
+    subject: Subject
+    registry: RegistryWriter
+    records: Mapping[Step, Record]
+    """Records of the earlier steps of this spec."""
+    champion: Version | None
+    cache: Path
+    """Machine-wide cache of base models."""
+    scratch: Path
+    """Empty folder for this step, deleted afterwards."""
+    report: Report
+
+    def output(self, step: Step, name: str) -> Artifact:
+        """Return an artifact that an earlier step stored."""
+        return self.records[step].outputs[name]
+
+    def rows(self, split: str) -> list[Row]:
+        """Return a split of the canonical dataset."""
+        return rows_from_jsonl(self.registry.read(self.output("prepare", split)))
+
+    def prompts(self) -> list[Prompt]:
+        """Return the test prompts."""
+        return prompts_from_jsonl(self.registry.read(self.output("prepare", "prompts")))
+
+    def base(self, ref: BaseRef | None = None) -> BaseFiles:
+        """Return the base model's files, verified and converted once per machine."""
+        return materialize(ref or self.subject.base, self.subject.loaded.root, self.cache, self.report)
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step yields: artifacts already stored, and small numbers for the record."""
+
+    outputs: Mapping[str, Artifact] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+def to_json(value: object) -> bytes:
+    """Encode a small result so that a person can read it and equal results have equal bytes."""
+    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def to_jsonl(rows: list[dict[str, Any]]) -> bytes:
+    """Encode one JSON object per line, with sorted keys."""
+    return "".join(
+        json.dumps(row, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n" for row in rows
+    ).encode()

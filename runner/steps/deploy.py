@@ -1,0 +1,67 @@
+"""DEPLOY: a model whose gates passed -> a released version, and the alias that points to it.
+
+Killed before the log entry is written, the old version stays live and the next apply goes on here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from runner.inference.engine import ModelFiles, open_engine
+from runner.plan.keys import content_of
+from runner.plan.walk import Walk
+from runner.progress import Progress
+from runner.registry.facts import Deployment, RegistryWriter, Version
+from runner.steps.context import StepContext
+from runner.steps.predict import base_of
+
+
+def version_of(walk: Walk, commit: str, now: datetime) -> Version:
+    """Return the version to deploy: the released one, or a new one from what this walk yielded."""
+    if (released := walk.released) is not None:
+        return released
+    spec, train, champion = walk.subject.spec, walk.decisions["train"], walk.champion
+    return Version(
+        name=spec.name,
+        version=spec.version,
+        content=content_of(spec, walk.subject.base.digest, str(train.key), walk.records["train"]),
+        keys={step: decision.key for step, decision in walk.decisions.items() if step != "deploy"},
+        champion=champion.version if champion else None,
+        verdict=walk.records["gate"].metrics["outcome"],
+        commit=commit,
+        released=now,
+    )
+
+
+def check_loads(context: StepContext, version: Version) -> None:
+    """Verify every byte the alias will move to, and load it once in the engine that will serve it.
+
+    Raises:
+        RegistryError: when an artifact is missing or does not match its digest.
+    """
+    context.report(Progress(f"verifying and loading {version.name} {version.version}"))
+    adapter = context.registry.fetch(version.content.adapter)
+    base = context.base(base_of(version.content, context.subject))
+    open_engine(version.content.engine, ModelFiles(base, adapter)).close()
+
+
+def move_alias(registry: RegistryWriter, walk: Walk, version: Version, commit: str, now: datetime) -> Deployment:
+    """Release the version if it is new, then append to the deployment log.
+
+    Raises:
+        ConflictError: when another apply released or deployed first.
+    """
+    spec, live = walk.subject.spec, walk.live
+    registry.release(version)
+    entry = Deployment(
+        number=live.number + 1 if live else 1,
+        name=spec.name,
+        alias=spec.deployment.alias,
+        version=version.version,
+        previous=live.version if live else None,
+        commit=commit,
+        target=spec.deployment.target,
+        deployed=now,
+    )
+    registry.append_deployment(entry)
+    return entry

@@ -1,0 +1,23 @@
+"""GATE: scores -> one verdict per condition of the spec, and whether they allow a release."""
+
+from __future__ import annotations
+
+import json
+
+from runner.evaluation.gates import judge, overall
+from runner.evaluation.metrics import SubjectScores
+from runner.steps.context import StepContext, StepResult, to_json
+
+
+def run(context: StepContext) -> StepResult:
+    """Judge the stored scores; fails closed when something is missing."""
+    evaluation = context.subject.spec.evaluation
+    stored = json.loads(context.registry.read(context.output("score", "scores")))
+    scores = {subject: SubjectScores.model_validate(values) for subject, values in stored.items()}
+    champion = context.champion.version if context.champion else None
+    verdicts = judge(evaluation.gates, scores, champion)
+    outcome = overall(verdicts)
+    released = outcome == "PASS" or (outcome == "INCONCLUSIVE" and evaluation.on_inconclusive == "warn")
+    plain = [verdict.model_dump(mode="json") for verdict in verdicts]
+    stored_verdicts = context.registry.put_bytes(to_json(plain))
+    return StepResult({"verdicts": stored_verdicts}, {"outcome": outcome, "release": released, "verdicts": plain})

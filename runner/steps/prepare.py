@@ -1,0 +1,32 @@
+"""PREPARE: source files -> canonical splits, test prompts, row sources and a data card."""
+
+from __future__ import annotations
+
+from runner.contract.contract import build_contract
+from runner.data.prepare import prepare
+from runner.data.prompts import prompts_of, prompts_to_jsonl
+from runner.data.rows import rows_to_jsonl
+from runner.progress import Progress
+from runner.steps.context import StepContext, StepResult, to_json, to_jsonl
+
+
+def run(context: StepContext) -> StepResult:
+    """Read, check and split the rows.
+
+    Raises:
+        DataError: with every finding of severity error.
+    """
+    loaded, registry = context.subject.loaded, context.registry
+    spec = loaded.spec
+    where = loaded.where("evaluation.output_format")
+    contract = build_contract(spec.evaluation.output_format, loaded.folder, loaded.root, where)
+    context.report(Progress("reading rows"))
+    prepared = prepare(spec.dataset, loaded.folder, loaded.root, contract)
+    splits = {"train": prepared.train, "validation": prepared.validation, "test": prepared.test}
+    outputs = {name: registry.put_bytes(rows_to_jsonl(rows)) for name, rows in splits.items()}
+    outputs["prompts"] = registry.put_bytes(prompts_to_jsonl(prompts_of(prepared.test)))
+    outputs["sources"] = registry.put_bytes(to_jsonl(prepared.sources))
+    outputs["card"] = registry.put_bytes(to_json(prepared.card))
+    files = {path: digest for role in context.subject.files.values() for path, digest in role.items()}
+    counts = {name: len(rows) for name, rows in splits.items()}
+    return StepResult(outputs, {"rows": counts, "findings": len(prepared.findings), "files": files})

@@ -1,0 +1,33 @@
+"""SCORE: test references and stored answers -> scores of base, tuned and champion, row by row."""
+
+from __future__ import annotations
+
+import json
+
+from runner.contract.contract import build_contract
+from runner.evaluation.metrics import score_answers
+from runner.plan.walk import SUBJECTS
+from runner.steps.context import StepContext, StepResult, to_json
+
+
+def run(context: StepContext) -> StepResult:
+    """Score every subject that answered, on the same rows with the same contract."""
+    loaded = context.subject.loaded
+    spec = loaded.spec
+    where = loaded.where("evaluation.output_format")
+    contract = build_contract(spec.evaluation.output_format, loaded.folder, loaded.root, where)
+    rows = context.rows("test")
+    scores = {
+        subject: score_answers(
+            rows, _answers(context, subject), spec.evaluation.metrics, spec.dataset.label, contract
+        )
+        for subject, step in SUBJECTS.items()
+        if step in context.records
+    }
+    stored = context.registry.put_bytes(to_json({name: score.model_dump(mode="json") for name, score in scores.items()}))
+    return StepResult({"scores": stored}, {name: dict(score.values) for name, score in scores.items()})
+
+
+def _answers(context: StepContext, subject: str) -> dict[str, str]:
+    data = context.registry.read(context.output(SUBJECTS[subject], "answers"))
+    return {answer["prompt_id"]: answer["text"] for answer in map(json.loads, data.splitlines())}

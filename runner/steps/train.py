@@ -1,0 +1,32 @@
+"""TRAIN: canonical rows and base weights -> adapter and loss curve, on the spec's backend."""
+
+from __future__ import annotations
+
+from runner.models.lora_gguf import has_gguf_form
+from runner.steps.context import StepContext, StepResult, to_json
+from runner.training.backend import TrainJob, open_backend
+
+
+def run(context: StepContext) -> StepResult:
+    """Train an adapter and store it.
+
+    Raises:
+        TerminalError: when the loss is not a number: the same inputs would fail again.
+    """
+    spec, registry = context.subject.spec, context.registry
+    base = context.base()
+    job = TrainJob(
+        base=base,
+        train=registry.fetch(context.output("prepare", "train")),
+        validation=registry.fetch(context.output("prepare", "validation")),
+        training=spec.training,
+        # Whatever engine is asked for now: another one must not need another training.
+        export_gguf=has_gguf_form(base.checkpoint) and spec.training.method == "lora",
+        out=context.scratch,
+    )
+    result = open_backend(spec.backend).train(job, context.report)
+    outputs = {
+        "adapter": registry.put_tree(result.adapter),
+        "curve": registry.put_bytes(to_json(result.curve)),
+    }
+    return StepResult(outputs, result.metrics)

@@ -1,0 +1,148 @@
+"""The command line as a user meets it: exit codes, JSON, and one clear message for each mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from world import World, fake_weights
+
+from runner.cli.main import main
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch) -> World:
+    fake_weights(monkeypatch)
+    monkeypatch.setenv("GITUNE_CACHE", str(tmp_path / "cache"))
+    world = World(tmp_path)
+    world.write()
+    (tmp_path / ".gitignore").write_text("registry/store/\ncache/\n")
+    git(world, "init", "--quiet", "--initial-branch", "main")
+    commit(world, "first")
+    return world
+
+
+def git(world: World, *arguments: str) -> None:
+    identity = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"]
+    subprocess.run(["git", *identity, *arguments], cwd=world.root, check=True, capture_output=True)
+
+
+def commit(world: World, message: str) -> None:
+    world.write()
+    git(world, "add", ".")
+    git(world, "commit", "--quiet", "--message", message)
+
+
+def run(world: World, *arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["-C", str(world.root), *arguments])
+    return end.value.code
+
+
+def test_a_whole_life(world, capsys):
+    assert run(world, "plan", "--detailed-exitcode") == 2
+    assert run(world, "apply", "--yes") == 0
+    assert "production is now 1.0.0" in capsys.readouterr().out
+    assert run(world, "plan", "--detailed-exitcode") == 0
+    assert run(world, "status") == 0
+    assert "in sync" in capsys.readouterr().out
+
+    world.spec |= {"version": "1.1.0"}
+    world.spec["training"]["learning_rate"] = 0.002
+    commit(world, "second")
+    assert run(world, "apply", "--yes", "--json") == 0
+    (outcome,) = json.loads(capsys.readouterr().out)["specs"]
+    assert outcome["ran"] == ["train", "predict_tuned", "score", "gate", "deploy"]
+    assert outcome["deployed"]["previous"] == "1.0.0"
+
+    git(world, "revert", "--no-edit", "HEAD")
+    assert run(world, "apply", "--yes", "--json") == 0
+    (outcome,) = json.loads(capsys.readouterr().out)["specs"]
+    assert outcome["ran"] == ["deploy"]
+    assert run(world, "history", "bot", "--json") == 0
+    log = json.loads(capsys.readouterr().out)["deployments"]
+    assert [entry["version"] for entry in log] == ["1.0.0", "1.1.0", "1.0.0"]
+    assert run(world, "explain", "bot") == 0
+    shown = capsys.readouterr().out
+    assert "✗" not in shown
+    assert shown.count("✓") >= 10
+
+
+
+
+def test_explain_finds_a_flipped_bit(world, capsys):
+    run(world, "apply", "--yes")
+    record = next(world.registry.records("score"))
+    digest = record.outputs["scores"].digest
+    blob = world.root / "registry/store/blobs/sha256" / digest[:2] / digest[2:]
+    blob.chmod(0o644)
+    blob.write_bytes(blob.read_bytes().replace(b"1", b"2", 1))
+    capsys.readouterr()
+    assert run(world, "explain", "bot") == 1
+    captured = capsys.readouterr()
+    assert "✗ score" in captured.out
+    assert "do not verify" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["aply"], 64, "Did you mean 'apply'?"),
+        (["plan", "--fast"], 64, "No such option"),
+        (["apply"], 64, "pass --yes"),
+        (["plan", "bott"], 64, "bot"),
+        (["explain", "bot"], 64, "never been deployed"),
+        (["report", "bot"], 64, "gitune apply"),
+    ],
+)
+def test_wrong_usage(world, capsys, monkeypatch, arguments, code, words):
+    monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: PTH123, SIM115
+    assert run(world, *arguments) == code
+    assert words in capsys.readouterr().err
+
+
+def test_failed_gate_exits_3_and_production_stays(world, capsys):
+    run(world, "apply", "--yes")
+    world.spec |= {"version": "1.1.0"}
+    world.spec["training"]["learning_rate"] = 0.5
+    commit(world, "too hot")
+    assert run(world, "apply", "--yes") == 3
+    assert "FAIL" in capsys.readouterr().out
+    assert world.registry.live("bot", "production").version == "1.0.0"
+
+
+def test_failed_data_check_exits_5(world, capsys):
+    (world.root / "specs/bot/data/bad.jsonl").write_text('{"input": "x", "output": {"colour": "pink", "size": "s"}}\n')
+    assert run(world, "apply", "--yes") == 5
+    assert "bad.jsonl:1" in capsys.readouterr().out
+
+
+def test_uncommitted_spec_is_not_deployed(world, capsys):
+    run(world, "apply", "--yes")
+    world.spec |= {"version": "1.1.0"}
+    world.write()
+    assert run(world, "apply", "--yes") == 1
+    assert "uncommitted" in capsys.readouterr().out
+
+
+def test_report_is_markdown(world, capsys):
+    run(world, "apply", "--yes")
+    capsys.readouterr()
+    assert run(world, "report", "bot") == 0
+    shown = capsys.readouterr().out
+    assert "exact_match" in shown
+    assert "| gate" in shown.lower()
+
+
+def test_works_as_a_module(world):
+    done = subprocess.run([sys.executable, "-m", "runner", "version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0.1.0"
+
+
+def test_outside_a_repository(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["-C", str(tmp_path), "plan"])
+    assert end.value.code == 64
+    assert "no specs/ folder" in capsys.readouterr().err

@@ -1,0 +1,67 @@
+"""What holds everything together: for any sequence of edits, what the plan predicts is what the apply runs."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from world import World, fake_weights
+
+EDITS = {
+    "rate": lambda w, n: w.spec["training"].update(learning_rate=[0.001, 0.002, 0.5][n]),
+    "rank": lambda w, n: w.spec["training"].update(lora={"r": [16, 8, 4][n]}),
+    "micro": lambda w, n: w.spec["training"].update(micro_batch_size=n + 1),
+    "owner": lambda w, n: w.spec.update(owner=f"team {n}"),
+    "engine": lambda w, n: w.spec.update(engine=["llama_cpp", "transformers"][n % 2]),
+    "prompt": lambda w, n: w.spec["dataset"].update(system_prompt=f"Sort {n}."),
+    "label": lambda w, n: w.spec["dataset"].update(label=["colour", "size"][n % 2]),
+    "gate": lambda w, n: w.spec["evaluation"]["gates"][1].update(at_least=[0.9, 0.8, 0.5][n]),
+    "versus": lambda w, n: w.spec["evaluation"].update(
+        gates=[*w.spec["evaluation"]["gates"][:2],
+               {"metric": "exact_match", "not_worse_than": "champion", "margin": {"points": 5 + n}}]),
+    "metric": lambda w, n: w.spec["evaluation"].update(
+        metrics=["exact_match", "macro_f1", "exact_match.size"][: n + 1]),
+    "rows": lambda w, n: w.files.update({"data/c.jsonl": list(range(120, 120 + 7 * n))}),
+    "base": lambda w, n: setattr(w, "base", f"weights {n}"),
+    "branch": lambda w, n: setattr(w, "branch", ["main", "topic"][n % 2]),
+    "alias": lambda w, n: w.spec.update(deployment={"alias": ["production", "canary"][n % 2]}),
+}
+edits = st.lists(st.tuples(st.sampled_from([*EDITS, "revert"]), st.integers(0, 2)), min_size=1, max_size=4)
+
+
+def snapshot(world: World):
+    return copy.deepcopy((world.spec, world.files, world.base))
+
+
+@pytest.fixture(autouse=True)
+def _weights(monkeypatch):
+    fake_weights(monkeypatch)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(edits, min_size=1, max_size=4))
+def test_what_plan_predicts_is_what_apply_runs(commits):
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        past = [snapshot(world)]
+        for number, commit in enumerate(commits, start=1):
+            for name, value in commit:
+                if name == "revert":
+                    world.spec, world.files, world.base = copy.deepcopy(past[value % len(past)])
+                else:
+                    EDITS[name](world, value)
+                    world.spec["version"] = f"1.{number}.0"
+            past.append(snapshot(world))
+            plan, outcome = world.apply()
+            assert outcome.error is None, outcome.error
+            for step in plan.specs[0].steps:
+                if step.action == "RUN":
+                    assert step.step in outcome.ran, (step, outcome)
+                elif step.action != "DEPENDS":
+                    assert step.step not in outcome.ran, (step, outcome)
+                assert step.action != "DEPENDS" or step.key is None
+            assert world.plan().idle or outcome.deployment is None

@@ -1,0 +1,184 @@
+"""The table of design §5, row by row: after a release, one edit, and exactly these steps run."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from world import World, fake_weights
+
+ALL = ["prepare", "train", "predict_base", "predict_tuned", "predict_champion", "score", "gate", "deploy"]
+
+
+def bump(world: World) -> None:
+    world.spec["version"] = "1.1.0"
+
+
+def describe(world):
+    world.spec |= {"description": "sorts", "owner": "me", "compute": {"profile": "big"}}
+
+
+def reorder_keys(world):
+    world.spec = dict(reversed(world.spec.items()))
+
+
+def spell_out_defaults(world):
+    world.spec["training"] |= {"lora": {"r": 16, "alpha": 32}, "batch_size": 16, "micro_batch_size": 4, "seed": 42}
+
+
+def loosen_gate(world):
+    world.spec["evaluation"]["gates"][1]["at_least"] = 0.8
+
+
+def add_metric(world):
+    world.spec["evaluation"]["metrics"].append("exact_match.colour")
+
+
+def other_label(world):
+    world.spec["dataset"]["label"] = "size"
+
+
+def longer_answers(world):
+    world.spec["evaluation"]["generation"] = {"max_new_tokens": 99}
+
+
+def other_engine(world):
+    world.spec["engine"] = "transformers"
+
+
+def learning_rate(world):
+    world.spec["training"]["learning_rate"] = 0.002
+
+
+def rank(world):
+    world.spec["training"]["lora"] = {"r": 8}
+
+
+def more_epochs(world):
+    world.spec["training"]["num_epochs"] = 3
+
+
+def other_seed(world):
+    world.spec["training"]["seed"] = 7
+
+
+def other_base(world):
+    world.base = "other weights"
+
+
+def rows_in(world: World, split: str, count: int) -> list[int]:
+    """Find unused rows that hash into a split."""
+    from runner.data.prepare import prepare
+    from runner.spec.models import Dataset
+
+    world.files["data/probe.jsonl"] = list(range(200, 400))
+    world.write()
+    folder = world.root / "specs" / "bot"
+    prepared = prepare(Dataset.model_validate(world.spec["dataset"]), folder, world.root, None)
+    del world.files["data/probe.jsonl"]
+    numbers = [int(row.messages[1]["content"].split()[1]) for row in getattr(prepared, split)]
+    return [number for number in numbers if number >= 200][:count]
+
+
+def add_training_rows(world):
+    world.files["data/c.jsonl"] = rows_in(world, "train", 5)
+
+
+def add_test_rows(world):
+    world.files["data/c.jsonl"] = rows_in(world, "test", 5)
+
+
+def system_prompt(world):
+    world.spec["dataset"]["system_prompt"] = "Sort this thing."
+
+
+def rename_files(world):
+    world.files = {f"data/renamed-{n}.jsonl": rows for n, rows in enumerate(world.files.values())}
+
+
+def reorder_rows(world):
+    world.files = {name: rows[::-1] for name, rows in world.files.items()}
+
+
+def move_rows(world):
+    a, b = world.files["data/a.jsonl"], world.files["data/b.jsonl"]
+    world.files = {"data/a.jsonl": a[:50], "data/b.jsonl": b + a[50:]}
+
+
+def check_severity(world):
+    world.spec["dataset"]["checks"] = {"pii": "error"}
+
+
+def alias(world):
+    world.spec["deployment"] = {"alias": "canary"}
+
+
+CASES = [
+    # edit, with a new version?, steps that run
+    (describe, False, []),
+    (reorder_keys, False, []),
+    (spell_out_defaults, False, []),
+    (lambda _: None, True, ["deploy"]),
+    (loosen_gate, True, ["gate", "deploy"]),
+    (add_metric, True, ["score", "gate", "deploy"]),
+    (other_label, True, ["prepare", "score", "gate", "deploy"]),
+    (longer_answers, True, ["predict_base", "predict_tuned", "score", "gate", "deploy"]),
+    (other_engine, True, ["predict_base", "predict_tuned", "score", "gate", "deploy"]),
+    (learning_rate, True, ["train", "predict_tuned", "score", "gate", "deploy"]),
+    (rank, True, ["train", "predict_tuned", "score", "gate", "deploy"]),
+    (more_epochs, True, ["train", "predict_tuned", "score", "gate", "deploy"]),
+    (other_seed, True, ["train", "predict_tuned", "score", "gate", "deploy"]),
+    (other_base, True, ["train", "predict_base", "predict_tuned", "score", "gate", "deploy"]),
+    (add_training_rows, True, ["prepare", "train", "predict_tuned", "score", "gate", "deploy"]),
+    (add_test_rows, True, ["prepare", "predict_base", "predict_tuned", "score", "gate", "deploy"]),
+    (system_prompt, True, ALL),
+    (rename_files, False, []),
+    (reorder_rows, False, ["prepare"]),
+    (move_rows, False, ["prepare"]),
+    (check_severity, False, ["prepare"]),
+    (alias, False, ["deploy"]),
+    # What a released version already decided is not asked again.
+    (loosen_gate, False, []),
+    (add_metric, False, ["score"]),
+]
+
+
+@pytest.mark.parametrize(("edit", "new_version", "expected"), CASES)
+def test_edit_runs_exactly(edit, new_version, expected, tmp_path, monkeypatch):
+    fake_weights(monkeypatch)
+    world = World(tmp_path)
+    _, first = world.apply()
+    assert first.exit_code == 0
+    assert first.ran == [step for step in ALL if step != "predict_champion"]
+
+    edit(world)
+    if new_version:
+        bump(world)
+    plan, outcome = world.apply()
+
+    assert outcome.exit_code == 0, outcome
+    assert outcome.ran == expected
+    may_run = {step.step for step in plan.specs[0].steps if step.action in ("RUN", "DEPENDS")}
+    assert set(expected) <= may_run
+
+
+@pytest.mark.parametrize("edit", [case[0] for case in CASES[3:17]])
+def test_revert_only_moves_the_pointer(edit, tmp_path, monkeypatch):
+    fake_weights(monkeypatch)
+    world = World(tmp_path)
+    world.apply()
+    before = (world.spec, dict(world.files), world.base)
+    world.spec = copy.deepcopy(world.spec)
+    edit(world)
+    bump(world)
+    world.apply()
+
+    world.spec, world.files, world.base = before
+    plan, outcome = world.apply()
+
+    actions = {step.step: step.action for step in plan.specs[0].steps}
+    assert outcome.ran == ["deploy"]
+    assert actions.pop("deploy") == "RUN"
+    assert set(actions.values()) <= {"REUSE", "NONE"}
+    assert world.registry.live("bot", "production").version == "1.0.0"
+    assert world.plan().idle
