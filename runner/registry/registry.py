@@ -1,0 +1,112 @@
+"""The registry as one object: what planners read, and what steps append.
+
+`open_registry("registry/store", root, cache)` opens the one that a repository's configuration names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from runner.registry.artifacts import Artifacts
+from runner.registry.deployments import Deployments
+from runner.registry.facts import Artifact, Deployment, Failure, Record, RegistryWriter, Step, Version
+from runner.registry.records import Records
+from runner.registry.store import Store, open_store
+from runner.registry.versions import Versions
+
+
+def open_registry(config_store_url: str, root: Path, cache: Path) -> Registry:
+    """Open the registry that `registry/config.yaml` names.
+
+    Args:
+        config_store_url: A folder (relative to `root` or absolute), or the URL of an object store.
+        root: The repository.
+        cache: Folder for verified local copies of artifacts.
+
+    Raises:
+        RegistryError: when the URL is of no known kind.
+    """
+    return Registry(open_store(config_store_url, root), cache)
+
+
+class Registry(RegistryWriter):
+    """Artifacts, records, versions and deployments of one store."""
+
+    def __init__(self, store: Store, cache: Path) -> None:
+        self._artifacts = Artifacts(store, cache)
+        self._records = Records(store, self._artifacts.exists)
+        self._versions = Versions(store)
+        self._deployments = Deployments(store)
+
+    def record(self, step: Step, key: str) -> Record | None:
+        """Return the newest valid record of a key: one whose artifacts all exist with the right size."""
+        return self._records.find(step, key)
+
+    def records(self, step: Step) -> Iterator[Record]:
+        """Yield the newest record of every key of a step; its artifacts may be gone."""
+        return self._records.newest(step)
+
+    def failure(self, step: Step, key: str) -> Failure | None:
+        """Return the newest terminal failure of a key."""
+        return self._records.failure(step, key)
+
+    def version(self, name: str, version: str) -> Version | None:
+        """Return a released version."""
+        return self._versions.find(name, version)
+
+    def versions(self, name: str) -> list[Version]:
+        """Return all released versions of a name, oldest first by semantic version."""
+        return self._versions.all(name)
+
+    def deployments(self, name: str, alias: str) -> list[Deployment]:
+        """Return the whole log of an alias, oldest first."""
+        return self._deployments.log(name, alias)
+
+    def live(self, name: str, alias: str) -> Deployment | None:
+        """Return the last entry of the log."""
+        return self._deployments.live(name, alias)
+
+    def deployed(self) -> list[Deployment]:
+        """Return what is live under every name and alias."""
+        return self._deployments.all_live()
+
+    def exists(self, artifact: Artifact) -> bool:
+        """Return whether all bytes of an artifact are there with the right size."""
+        return self._artifacts.exists(artifact)
+
+    def fetch(self, artifact: Artifact) -> Path:
+        """Return a local read-only path (file or folder) with the artifact's verified bytes."""
+        return self._artifacts.fetch(artifact)
+
+    def read(self, artifact: Artifact) -> bytes:
+        """Return a small blob's verified bytes."""
+        return self._artifacts.read(artifact)
+
+    def put_bytes(self, data: bytes) -> Artifact:
+        """Store a small blob."""
+        return self._artifacts.put_bytes(data)
+
+    def put_file(self, path: Path) -> Artifact:
+        """Store a file, streamed."""
+        return self._artifacts.put_file(path)
+
+    def put_tree(self, folder: Path) -> Artifact:
+        """Store a folder: every file, then the manifest that names them."""
+        return self._artifacts.put_tree(folder)
+
+    def add_record(self, record: Record) -> None:
+        """Append a record under the next number of its key; the commit point of a step."""
+        self._records.add(record)
+
+    def add_failure(self, failure: Failure) -> None:
+        """Remember a terminal failure."""
+        self._records.add_failure(failure)
+
+    def release(self, version: Version) -> None:
+        """Create a version. Raises ConflictError when it exists with other content."""
+        self._versions.release(version)
+
+    def append_deployment(self, entry: Deployment) -> None:
+        """Create the next entry of a log. Raises ConflictError when the number is taken."""
+        self._deployments.append(entry)
