@@ -1,0 +1,1 @@
+"""PREPARE: source files -> findings, canonical rows and splits."""
