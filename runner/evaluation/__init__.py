@@ -1,0 +1,1 @@
+"""SCORE, GATE: (rows, answers) -> scores; (gates, scores) -> verdicts. Pure: reads no file, runs no model."""

@@ -1,0 +1,1 @@
+"""REPORT: what was planned, measured and decided -> text for people: terminals, pull requests, machines."""
