@@ -13,6 +13,9 @@ from pathlib import Path
 
 CHUNK = 1 << 20
 
+# `json.dumps` would build an encoder at every call, and datasets are encoded row by row.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 def canonical_json(value: object) -> bytes:
     """Encode as UTF-8 JSON with sorted keys and no spaces.
@@ -21,8 +24,7 @@ def canonical_json(value: object) -> bytes:
         ValueError: for NaN and infinities, which JSON cannot carry.
         TypeError: for values that are not JSON.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def digest_bytes(data: bytes) -> str:

@@ -60,8 +60,10 @@ SPEC = {
 
 def row(number: int) -> dict:
     colour = COLOURS[number % 3]
-    return {"input": f"item {number} {colour} {'small' if number % 2 else 'large'}",
-            "output": {"colour": colour, "size": "s" if number % 2 else "l"}}
+    return {
+        "input": f"item {number} {colour} {'small' if number % 2 else 'large'}",
+        "output": {"colour": colour, "size": "s" if number % 2 else "l"},
+    }
 
 
 class FakeBackend:
@@ -140,7 +142,7 @@ class World:
         (self.root / "base" / "model.safetensors").write_text(self.base)
 
     def subjects(self):
-        index = FileIndex(self.root / "cache" / "index.json")
+        index = FileIndex(self.root / "cache")
         return [gather(loaded, load_config(self.root), index) for loaded in load_specs(self.root)]
 
     def delivery(self) -> Delivery:

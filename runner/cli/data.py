@@ -7,11 +7,9 @@ from pathlib import Path
 import click
 
 from runner.cli.project import open_project
-from runner.models.base import pin_base
+from runner.models.base import needs_pin, pin_base
 from runner.spec.load import load_specs
 from runner.spec.lock import load_lock, write_lock
-
-PINNED = ("pkg://", "hf://")
 
 
 @click.group()
@@ -27,9 +25,9 @@ def lock(directory: Path, specs: tuple[str, ...]) -> None:
     project = open_project(directory)
     for loaded in load_specs(project.root, specs):
         uri = loaded.spec.base_model
-        if not uri.startswith(PINNED):
+        if not needs_pin(uri):
             continue
-        pins = {uri: pin_base(uri, project.root, loaded.where("base_model"))}
+        pins = {uri: pin_base(uri, project.root)}
         if load_lock(loaded.folder) == pins:
             click.echo(f"{loaded.spec.name}: data.lock is up to date")
             continue

@@ -63,7 +63,7 @@ class Project:
 
     def subjects(self, names: Sequence[str] = ()) -> list[Subject]:
         """Load specs with the digests their keys are made of."""
-        index = FileIndex(cache_folder() / "index" / f"{digest_bytes(str(self.root).encode())[:16]}.json")
+        index = FileIndex(cache_folder() / "index" / digest_bytes(str(self.root).encode())[:16])
         subjects = gather_all(load_specs(self.root, names), self.config, index)
         index.save()
         return subjects

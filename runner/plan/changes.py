@@ -85,9 +85,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - one line of a terminal
 
 
-def _change(
-    path: str, old: object, new: object, subject: Subject, record: Record, reader: RegistryReader
-) -> Change:
+def _change(path: str, old: object, new: object, subject: Subject, record: Record, reader: RegistryReader) -> Change:
     head, _, rest = path.partition(".")
     if head == "files":
         return Change(path="files", old=None, new=_file_words(record, subject))

@@ -72,7 +72,9 @@ def gather(loaded: LoadedSpec, config: Config, index: FileIndex) -> Subject:
             role: _digests(patterns, loaded, index)
             for role, patterns in (("train", data.train), ("validation", data.validation), ("test", data.test))
         },
-        contract=contract_digest_input(spec.evaluation.output_format, loaded.folder),
+        contract=contract_digest_input(
+            spec.evaluation.output_format, loaded.folder, loaded.root, loaded.where("evaluation.output_format")
+        ),
     )
 
 

@@ -99,6 +99,8 @@ class Walk:
         """Decide one step from what the earlier ones yielded."""
         if STEPS.index(step) > STEPS.index(self.through):
             return Decision(step, "NONE", f"left out: only through {self.through}")
+        if step == "deploy":
+            return self._deploy()
         if (waiting := self._upstream(step)) is not None:
             return waiting
         match step:
@@ -116,8 +118,6 @@ class Walk:
                 return self._find(step, self._score_inputs())
             case "gate":
                 return self._gate()
-            case "deploy":
-                return self._deploy()
         assert_never(step)
 
     def settle(self, decision: Decision, record: Record | None = None) -> None:
@@ -190,9 +190,7 @@ class Walk:
 
     def _answers(self, adapter: str | None) -> keys.Inputs:
         spec, prompts = self.subject.spec, self.records["prepare"].outputs["prompts"].digest
-        return keys.predict_inputs(
-            self.subject.base.digest, adapter, spec.engine, spec.evaluation.generation, prompts
-        )
+        return keys.predict_inputs(self.subject.base.digest, adapter, spec.engine, spec.evaluation.generation, prompts)
 
     def _predict_champion(self) -> Decision:
         champion = self.champion
@@ -206,11 +204,7 @@ class Walk:
         return self._find("predict_champion", inputs)
 
     def _score_inputs(self) -> keys.Inputs:
-        answers = {
-            subject: self.records[step]
-            for subject, step in SUBJECTS.items()
-            if step in self.records
-        }
+        answers = {subject: self.records[step] for subject, step in SUBJECTS.items() if step in self.records}
         return keys.score_inputs(self.subject.spec, self.records["prepare"], answers, self._contract)
 
     def _gate(self) -> Decision:
@@ -222,7 +216,7 @@ class Walk:
             reason = f"{released.version} was released on {released.released:%Y-%m-%d}: {released.verdict}"
             return Decision("gate", "REUSE", reason, key, {}, record)
         champion = self.champion
-        decision = self._find("gate", keys.gate_inputs(spec, self.records["score"], champion and champion.version))
+        decision = self._find("gate", keys.gate_inputs(spec, self.records["score"], champion.version if champion else None))
         if decision.record is None:
             return decision
         return Decision("gate", "REUSE", str(decision.record.metrics["outcome"]), decision.key, {}, decision.record)
@@ -231,11 +225,16 @@ class Walk:
         spec, live, released = self.subject.spec, self.live, self.released
         if live and live.version == spec.version and live.target == spec.deployment.target:
             return Decision("deploy", "NONE", f"{spec.version} is live as {spec.deployment.alias}")
+        waiting = self._upstream("deploy")
+        if waiting is not None and waiting.action == "BLOCKED":
+            return waiting
         gate = self.records.get("gate")
         if released is None and gate is not None and gate.metrics["release"] is not True:
             return Decision("deploy", "BLOCKED", f"its gates say {gate.metrics['outcome']}")
         if (stop := self.delivery.obstacle(self.subject.loaded, live)) is not None:
             return Decision("deploy", stop.action, stop.reason)
+        if waiting is not None:
+            return Decision("deploy", "DEPENDS", "if its gates pass")
         was = f"{live.version} → " if live else ""
         how = "already released, only the pointer moves" if released else "its gates passed"
         target = {"name": spec.name, "version": spec.version, "alias": spec.deployment.alias}

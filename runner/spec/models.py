@@ -24,8 +24,10 @@ class Section(BaseModel):
 
 
 class Split(Section):
-    """How rows are divided when validation and test files are not given. A row goes by the hash of its own input (or
-    group), so adding rows never moves an old one."""
+    """How rows are divided when validation and test files are not given.
+
+    A row goes by the hash of its own input (or group), so adding rows never moves an old one.
+    """
 
     validation: Fraction = 0.1
     """Share of rows whose loss chooses the best epoch."""
@@ -86,7 +88,7 @@ class Lora(Section):
 
     r: Annotated[int, Field(ge=1, le=1024)] = 16
     """Rank of the update."""
-    alpha: Annotated[float, Field(gt=0)] = 32
+    alpha: Annotated[float, Field(gt=0)] = 32.0
     """Scale: the update is multiplied by alpha / r."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout on the adapter's input."""

@@ -63,6 +63,4 @@ def to_json(value: object) -> bytes:
 
 def to_jsonl(rows: list[dict[str, Any]]) -> bytes:
     """Encode one JSON object per line, with sorted keys."""
-    return "".join(
-        json.dumps(row, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n" for row in rows
-    ).encode()
+    return "".join(json.dumps(row, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n" for row in rows).encode()

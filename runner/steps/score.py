@@ -18,13 +18,13 @@ def run(context: StepContext) -> StepResult:
     contract = build_contract(spec.evaluation.output_format, loaded.folder, loaded.root, where)
     rows = context.rows("test")
     scores = {
-        subject: score_answers(
-            rows, _answers(context, subject), spec.evaluation.metrics, spec.dataset.label, contract
-        )
+        subject: score_answers(rows, _answers(context, subject), spec.evaluation.metrics, spec.dataset.label, contract)
         for subject, step in SUBJECTS.items()
         if step in context.records
     }
-    stored = context.registry.put_bytes(to_json({name: score.model_dump(mode="json") for name, score in scores.items()}))
+    stored = context.registry.put_bytes(
+        to_json({name: score.model_dump(mode="json") for name, score in scores.items()})
+    )
     return StepResult({"scores": stored}, {name: dict(score.values) for name, score in scores.items()})
 
 

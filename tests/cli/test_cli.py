@@ -70,8 +70,6 @@ def test_a_whole_life(world, capsys):
     assert shown.count("✓") >= 10
 
 
-
-
 def test_explain_finds_a_flipped_bit(world, capsys):
     run(world, "apply", "--yes")
     record = next(world.registry.records("score"))

@@ -9,8 +9,21 @@ import pytest
 from world import World
 
 HEAVY = {
-    "torch", "transformers", "peft", "datasets", "openai", "together", "ray", "starlette", "git", "jsonschema",
-    "xllamacpp", "uvicorn", "httpx", "scipy", "numpy",
+    "torch",
+    "transformers",
+    "peft",
+    "datasets",
+    "openai",
+    "together",
+    "ray",
+    "starlette",
+    "git",
+    "jsonschema",
+    "xllamacpp",
+    "uvicorn",
+    "httpx",
+    "scipy",
+    "numpy",
 }
 
 

@@ -76,9 +76,7 @@ class Server:
 
     def __init__(self) -> None:
         print("$ gitune serve --port 0 &", flush=True)
-        self.process = subprocess.Popen(
-            [*GITUNE, "serve", "--port", "0"], cwd=HERE, stderr=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen([*GITUNE, "serve", "--port", "0"], cwd=HERE, stderr=subprocess.PIPE, text=True)
         self.url = self._announced()
         # Somebody must read what the server says, or its pipe fills up.
         threading.Thread(target=self._drain, daemon=True).start()

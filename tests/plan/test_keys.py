@@ -17,8 +17,9 @@ SPEC_V1 = Spec.model_validate({**SPEC, "training": {**SPEC["training"], "early_s
 
 def record(step, **outputs) -> Record:
     artifacts = {name: Artifact(digest=digest * 64, size=1) for name, digest in outputs.items()}
-    return Record(step=step, key="0" * 64, inputs={}, outputs=artifacts, spec="bot", version="1.0.0",
-                  started=NOW, finished=NOW)
+    return Record(
+        step=step, key="0" * 64, inputs={}, outputs=artifacts, spec="bot", version="1.0.0", started=NOW, finished=NOW
+    )
 
 
 PREPARED = record("prepare", train="a", validation="b", test="c", prompts="d")

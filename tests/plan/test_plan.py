@@ -154,8 +154,12 @@ def test_terminal_failure_is_remembered(world, monkeypatch):
 def test_lost_artifact_of_an_unreleased_step_runs_again(world):
     world.apply(through="gate")
     for record in world.registry.records("score"):
-        (world.root / "registry/store/blobs/sha256" / record.outputs["scores"].digest[:2]
-         / record.outputs["scores"].digest[2:]).unlink()
+        (
+            world.root
+            / "registry/store/blobs/sha256"
+            / record.outputs["scores"].digest[:2]
+            / record.outputs["scores"].digest[2:]
+        ).unlink()
     plan = world.plan()
     assert step(plan, "score").action == "RUN"
     assert step(plan, "score").reason == "an artifact of the earlier run is missing"

@@ -21,11 +21,15 @@ EDITS = {
     "label": lambda w, n: w.spec["dataset"].update(label=["colour", "size"][n % 2]),
     "gate": lambda w, n: w.spec["evaluation"]["gates"][1].update(at_least=[0.9, 0.8, 0.5][n]),
     "versus": lambda w, n: w.spec["evaluation"].update(
-        gates=[*w.spec["evaluation"]["gates"][:2],
-               {"metric": "exact_match", "not_worse_than": "champion", "margin": {"points": 5 + n}}]),
+        gates=[
+            *w.spec["evaluation"]["gates"][:2],
+            {"metric": "exact_match", "not_worse_than": "champion", "margin": {"points": 5 + n}},
+        ]
+    ),
     "metric": lambda w, n: w.spec["evaluation"].update(
-        metrics=["exact_match", "macro_f1", "exact_match.size"][: n + 1]),
-    "rows": lambda w, n: w.files.update({"data/c.jsonl": list(range(120, 120 + 7 * n))}),
+        metrics=["exact_match", "macro_f1", "exact_match.size"][: n + 1]
+    ),
+    "rows": lambda w, n: w.files.update({"data/c.jsonl": list(range(120, 127 + 7 * n))}),
     "base": lambda w, n: setattr(w, "base", f"weights {n}"),
     "branch": lambda w, n: setattr(w, "branch", ["main", "topic"][n % 2]),
     "alias": lambda w, n: w.spec.update(deployment={"alias": ["production", "canary"][n % 2]}),

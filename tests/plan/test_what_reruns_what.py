@@ -15,7 +15,7 @@ def bump(world: World) -> None:
 
 
 def describe(world):
-    world.spec |= {"description": "sorts", "owner": "me", "compute": {"profile": "big"}}
+    world.spec |= {"description": "sorts", "owner": "me", "compute": {"profile": "default"}}
 
 
 def reorder_keys(world):
