@@ -1,4 +1,4 @@
-"""How long work shows that it is alive: it calls `report(Progress(...))`, and whoever watches decides how to show it."""
+"""How long work shows that it is alive: it calls `report(Progress(...))`; whoever watches decides how to show that."""
 
 from __future__ import annotations
 
