@@ -166,15 +166,22 @@ def _point(point: Mapping[str, Any]) -> CurvePoint:
     return CurvePoint(**{name: point[name] for name in CurvePoint.model_fields if name in point})
 
 
-def _facts(card: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Flatten the card: `rows.train` -> `320`; lists are joined."""
-    for name, value in card.items():
-        if isinstance(value, Mapping):
-            yield from _facts(value, f"{prefix}{name}.")
-        elif isinstance(value, list):
-            yield f"{prefix}{name}", ", ".join(map(str, value)) or "none"
-        else:
-            yield f"{prefix}{name}", f"{value:.4g}" if isinstance(value, float) else str(value)
+def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Say the data card in a few lines; the card itself is an artifact of `prepare`."""
+    if rows := card.get("rows"):
+        yield "rows", ", ".join(f"{part} {count}" for part, count in rows.items() if count)
+    if split := card.get("split"):
+        by = ", ".join(f"{part} by {how}" for part, how in split["by"].items())
+        yield "split", f"{by}; seed {split['seed']}"
+    if formats := card.get("formats"):
+        yield "formats", ", ".join(f"{name} {count}" for name, count in formats.items())
+    if labels := card.get("labels"):
+        field = f" ({labels['field']})" if labels["field"] else ""
+        for part, counts in labels["counts"].items():
+            yield f"labels in {part}{field}", ", ".join(f"{label} {count}" for label, count in counts.items())
+    if "findings" in card:
+        found = card["findings"]["counts"]
+        yield "findings", ", ".join(f"{kind['code']} {kind['count']} ({kind['severity']})" for kind in found) or "none"
 
 
 def _provenance(spec: Spec, records: Mapping[Step, Record]) -> Provenance:

@@ -112,7 +112,13 @@ def pieces():
             {"epoch": 1, "step": 10, "train_loss": 2.0, "validation_loss": 1.9, "learning_rate": None, "seconds": 2},
             {"epoch": 2, "step": 20, "train_loss": 1.0, "validation_loss": 1.1, "learning_rate": None, "seconds": 4},
         ],
-        "card": {"rows": {"train": 320, "test": 40}, "formats": ["messages"], "share": 0.123456},
+        "card": {
+            "rows": {"read": 361, "dropped": 1, "train": 320, "validation": 0, "test": 40},
+            "split": {"by": {"validation": "hash of input", "test": "files"}, "seed": 42},
+            "formats": {"messages": 361},
+            "labels": {"field": "queue", "counts": {"train": {"billing": 200, "sales": 120}}},
+            "findings": {"counts": [{"code": "duplicate", "severity": "info", "count": 1}]},
+        },
         "champion": "1.0.0",
     }
 

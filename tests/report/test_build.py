@@ -47,7 +47,13 @@ def test_provenance_and_data(report):
     assert made.keys["train"] == "t" * 64
     assert made.reproduce.startswith("git checkout c0ffee")
     assert made.reproduce.endswith(" && gitune apply support-triage --through evaluate")
-    assert report.data == {"rows.train": "320", "rows.test": "40", "formats": "messages", "share": "0.1235"}
+    assert report.data == {
+        "rows": "read 361, dropped 1, train 320, test 40",
+        "split": "validation by hash of input, test by files; seed 42",
+        "formats": "messages 361",
+        "labels in train (queue)": "billing 200, sales 120",
+        "findings": "duplicate 1 (info)",
+    }
     assert report.best_epoch == 2
     assert [point.validation_loss for point in report.curve] == [3.0, None, 1.9, 1.1]
 
