@@ -1,0 +1,50 @@
+"""`registry/config.yaml` -> `Config`: what the repository's owners decide, and a spec may not.
+
+`load_config(root)`. Read it from the base branch where a stranger's pull request is planned.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runner.spec.models import Section
+from runner.spec.validation import tell, validated
+from runner.spec.yaml_file import read_yaml
+
+CONFIG_FILE = "registry/config.yaml"
+
+
+class Policy(Section):
+    """Rules that every spec must keep."""
+
+    deploy_branch: str = "main"
+    """Branch whose applies release versions and move deployments."""
+    file_roots: list[str] = []  # noqa: RUF012 - pydantic copies it
+    """Folders from which `file://` base models may be read; relative ones lie in the repository."""
+
+
+class Config(Section):
+    """Settings of the repository: where results are kept, and what specs may do."""
+
+    store: str = "registry/store"
+    """Where results are kept: a folder, relative to the repository, or a URL such as s3://BUCKET/PREFIX."""
+    policy: Policy = Policy()
+    """Rules that every spec must keep."""
+
+
+def load_config(root: Path) -> Config:
+    """Read the configuration; without the file, or with nothing but comments in it, everything has its default.
+
+    Raises:
+        SpecError: with everything that is wrong with it.
+    """
+    file = root / CONFIG_FILE
+    if not file.is_symlink() and not file.exists():
+        return Config()
+    document = read_yaml(file, root)
+    if document.data is None and not document.findings:
+        return Config()
+    config, findings = validated(Config, document)
+    if config is None or findings:
+        raise tell(findings)
+    return config

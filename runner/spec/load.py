@@ -1,0 +1,111 @@
+"""`specs/<name>/spec.yaml` -> `LoadedSpec`: the frozen spec, and where each of its keys stands.
+
+`load_specs(root)` reads all specs of a repository, `load_spec(file, root)` one. Everything that is wrong with any of
+them is told in one SpecError.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import Location, Problem, SpecError, UsageError
+from runner.spec.checks import check
+from runner.spec.excerpt import excerpt
+from runner.spec.models import Spec
+from runner.spec.validation import tell, validated
+from runner.spec.yaml_file import read_yaml
+from runner.spec.yaml_tree import nearest_place
+
+FILE_NAME = "spec.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSpec:
+    """A valid spec and its file."""
+
+    spec: Spec
+    """What the file says."""
+    root: Path
+    """The repository."""
+    file: str
+    """Repository-relative name of the file, such as `specs/x/spec.yaml`."""
+    places: Mapping[str, Location]
+    """Dotted key path -> where the key stands; list items by number: `evaluation.gates.0.metric`."""
+
+    @property
+    def folder(self) -> Path:
+        """The spec's folder; data and schemas lie in it."""
+        return (self.root / self.file).parent
+
+    def where(self, path: str) -> Location:
+        """Return the place of a key path; when it is not written in the file, of the nearest enclosing one."""
+        return nearest_place(self.places, path, self.file)
+
+
+def load_spec(file: Path, root: Path) -> LoadedSpec:
+    """Read, validate and check one spec.
+
+    Raises:
+        SpecError: with everything that is wrong with it.
+    """
+    document = read_yaml(file, root)
+    spec, findings = validated(Spec, document)
+    told = {path for path, _ in findings}
+    folder = (root / document.file).parent
+    findings += [found for found in check(document, folder) if found[0] not in told]
+    if spec is None or findings:
+        raise tell(findings)
+    return LoadedSpec(spec, root, document.file, document.places)
+
+
+def load_specs(root: Path, names: Sequence[str] = ()) -> list[LoadedSpec]:
+    """Read the specs of a repository in the order of their names; only those in `names`, if any are given.
+
+    Raises:
+        UsageError: when there is no spec, or none of a given name.
+        SpecError: with everything that is wrong with any of them.
+    """
+    loaded: list[LoadedSpec] = []
+    problems: list[Problem] = []
+    for folder in _chosen(_folders(root), names, root):
+        try:
+            loaded.append(load_spec(folder / FILE_NAME, root))
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(problems)
+    return loaded
+
+
+def _folders(root: Path) -> dict[str, Path]:
+    """Return the folders that hold a spec by name, in order. Broken links count, so that they are told."""
+    specs = root / "specs"
+    if not specs.is_dir():
+        raise UsageError(
+            f"there is no folder {specs}", hint="run in a repository with specs/<name>/spec.yaml, or use -C"
+        )
+    with os.scandir(specs) as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    return {name: specs / name for name in names if _holds_spec(specs / name)}
+
+
+def _holds_spec(folder: Path) -> bool:
+    """Return whether there is a spec file, or something that was meant to be one."""
+    return os.path.lexists(folder / FILE_NAME) or (folder.is_symlink() and not folder.exists())
+
+
+def _chosen(folders: Mapping[str, Path], names: Sequence[str], root: Path) -> list[Path]:
+    """Return the folders of the given names, or all, in order."""
+    if not folders:
+        raise UsageError(f"there is no spec in {root / 'specs'}", hint=f"create specs/<name>/{FILE_NAME}")
+    for name in names:
+        if name not in folders:
+            from runner.spec.names import nearest
+
+            guess = nearest(name, folders)
+            hint = f"did you mean `{guess}`?" if guess else f"there are: {', '.join(folders)}"
+            raise UsageError(f"there is no spec named `{excerpt(name)}`", hint=hint)
+    return [folder for name, folder in folders.items() if not names or name in names]
