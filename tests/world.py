@@ -137,6 +137,9 @@ class World:
         (folder / "output.schema.json").write_text(json.dumps(SCHEMA))
         for name, numbers in self.files.items():
             (folder / name).write_text("".join(json.dumps(row(n)) + "\n" for n in numbers))
+        self.write_base()
+
+    def write_base(self) -> None:
         (self.root / "base").mkdir(exist_ok=True)
         (self.root / "base" / "config.json").write_text(json.dumps({"model_type": "llama"}))
         (self.root / "base" / "model.safetensors").write_text(self.base)

@@ -216,7 +216,9 @@ class Walk:
             reason = f"{released.version} was released on {released.released:%Y-%m-%d}: {released.verdict}"
             return Decision("gate", "REUSE", reason, key, {}, record)
         champion = self.champion
-        decision = self._find("gate", keys.gate_inputs(spec, self.records["score"], champion.version if champion else None))
+        decision = self._find(
+            "gate", keys.gate_inputs(spec, self.records["score"], champion.version if champion else None)
+        )
         if decision.record is None:
             return decision
         return Decision("gate", "REUSE", str(decision.record.metrics["outcome"]), decision.key, {}, decision.record)

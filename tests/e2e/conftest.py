@@ -25,12 +25,9 @@ class Repository(World):
         self.git("add", ".")
         self.git("commit", "--quiet", "--message", message)
 
-    def write(self) -> None:
-        super().write()
-        # The base is a real model here, made once.
-        (self.root / "base" / "config.json").unlink(missing_ok=True)
-        (self.root / "base" / "model.safetensors").unlink(missing_ok=True)
-        make_tiny_llama(self.root / "base")
+    def write_base(self) -> None:
+        if not (self.root / "base").exists():
+            make_tiny_llama(self.root / "base")
 
     @property
     def environment(self) -> dict[str, str]:

@@ -157,7 +157,7 @@ def bad_commit(server: Server) -> None:
     edit(version="1.2.0", learning_rate="5.0e-2", num_epochs="1")
     commit("support-triage 1.2.0: learn faster")
     code = gitune("apply", "--yes", "--through", "evaluate")
-    check(code == 3, "a gate stopped it: exit code 3")  # noqa: PLR2004 - docs/cli.md
+    check(code == 3, "a gate stopped it: exit code 3")
     gitune("report", "support-triage", "--output", str(HOME / "report-1.2.0.md"))
     git("switch", "--quiet", "main")
     server.ask("1.1.0")

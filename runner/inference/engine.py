@@ -1,0 +1,96 @@
+"""What every engine can do: `open_engine("llama_cpp", ModelFiles(base, adapter))`, then `answer` or `chat`.
+
+Light to import; opening an engine imports its libraries and loads the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from runner.data.prompts import Prompt
+from runner.errors import UsageError
+from runner.models.base import BaseFiles
+from runner.models.cores import available_cores, wait_politely
+from runner.progress import Report
+from runner.spec.models import Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said to one prompt."""
+
+    prompt_id: str
+    text: str
+    finish_reason: str
+    """`stop`: the model ended its turn; `length`: it was cut off at max_new_tokens or at the end of the context."""
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    """Wall time of this answer, beside whatever was answered at the same time: no measure of latency."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A base model, alone or with an adapter folder."""
+
+    base: BaseFiles
+    adapter: Path | None
+
+
+class Engine(Protocol):
+    """Writes answers. Close it, or use it as a context manager; another can be opened in the same process."""
+
+    def answer(self, prompts: Sequence[Prompt], settings: Generation, report: Report) -> Iterator[Answer]:
+        """Yield an answer for every prompt as it is ready, in any order.
+
+        Raises:
+            GituneError: when a prompt does not fit the context.
+        """
+
+    def chat(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an OpenAI `chat.completion` for a request body.
+
+        Raises:
+            UsageError: when the request is at fault, such as a conversation longer than the context.
+        """
+
+    def chat_stream(self, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield OpenAI `chat.completion.chunk`s; closing the iterator stops the model."""
+
+    def close(self) -> None:
+        """Free the model. Calling it twice does no harm."""
+
+    def __enter__(self) -> Self:
+        """Return the engine."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close the engine."""
+
+
+def open_engine(
+    name: str, model: ModelFiles, threads: int | None = None, slots: int = 4, context: int = 2048
+) -> Engine:
+    """Load a model into an engine.
+
+    Args:
+        name: `llama_cpp` or `transformers`.
+        model: What to load.
+        threads: CPU threads; never more than this process has cores, which is also the default.
+        slots: Answers written at the same time.
+        context: Tokens of prompt and answer together, for each slot.
+    """
+    cores = min(threads or available_cores(), available_cores())
+    wait_politely()
+    if name == "llama_cpp":
+        from runner.inference.llama_cpp import LlamaCppEngine
+
+        return LlamaCppEngine(model, cores, slots, context)
+    if name == "transformers":
+        from runner.inference.transformers import TransformersEngine
+
+        return TransformersEngine(model, cores, slots, context)
+    raise UsageError(f"engine {name!r} is not available yet", hint="use engine: llama_cpp or transformers")

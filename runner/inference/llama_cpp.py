@@ -1,0 +1,197 @@
+"""`engine: llama_cpp`: a base GGUF and a LoRA GGUF in llama.cpp's server, inside this process (xllamacpp).
+
+The server batches requests that are in flight at the same time and keeps the prompt of each slot, so that a system
+prompt is read once per slot. It opens a loopback port that we do not use; a random key locks it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import xllamacpp
+
+from runner.data.prompts import Prompt
+from runner.errors import GituneError, UsageError
+from runner.inference.engine import Answer, ModelFiles
+from runner.models.base import base_gguf
+from runner.progress import Progress, Report
+from runner.spec.models import Generation
+
+# llama.cpp's own sampling defaults (top_k 40, top_p 0.95, min_p 0.05) are nobody's choice; these are OpenAI's.
+_NEUTRAL = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
+
+
+class LlamaCppEngine:
+    """A model in llama.cpp. Requests may come from several threads."""
+
+    def __init__(self, model: ModelFiles, threads: int, slots: int, context: int) -> None:
+        gguf = base_gguf(model.base)
+        adapter = model.adapter / "adapter.gguf" if model.adapter else None
+        if adapter and not adapter.is_file():
+            raise GituneError(
+                f"the adapter in {model.adapter} has no adapter.gguf",
+                hint="it was trained for another engine; train it again with engine: llama_cpp",
+            )
+        self._slots = slots
+        self._server: Any = _start(gguf, adapter, threads, slots, context)
+        # One token now: a model that cannot answer fails here, and a server that is freed before its loop has started
+        # waits for itself for ever (xllamacpp 2026.10).
+        self.chat({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1})
+
+    def answer(self, prompts: Sequence[Prompt], settings: Generation, report: Report) -> Iterator[Answer]:
+        """Yield answers as they are ready, `slots` at a time; see `Engine.answer`."""
+        pool = ThreadPoolExecutor(self._slots, thread_name_prefix="llama")
+        try:
+            jobs = [pool.submit(self._answer_one, prompt, settings) for prompt in prompts]
+            for done, job in enumerate(as_completed(jobs), start=1):
+                yield job.result()
+                report(Progress("answering", done, len(jobs), "prompts"))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _answer_one(self, prompt: Prompt, settings: Generation) -> Answer:
+        started = time.monotonic()
+        try:
+            reply = self.chat(
+                {
+                    "messages": prompt.messages,
+                    "max_tokens": settings.max_new_tokens,
+                    "temperature": settings.temperature,
+                    "seed": 0,
+                }
+            )
+        except UsageError as error:
+            raise GituneError(f"prompt {prompt.id}: {error.message}", hint=error.hint) from error
+        choice, usage = reply["choices"][0], reply["usage"]
+        return Answer(
+            prompt_id=prompt.id,
+            text=choice["message"]["content"],
+            finish_reason=choice["finish_reason"],
+            prompt_tokens=usage["prompt_tokens"],
+            completion_tokens=usage["completion_tokens"],
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    def chat(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a whole answer; see `Engine.chat`."""
+        replies: list[dict[str, Any]] = []
+
+        def receive(reply: dict[str, Any]) -> bool:
+            replies.append(reply)
+            return False
+
+        self._send({**_NEUTRAL, **body, "stream": False}, receive)
+        return _public(replies[0])
+
+    def chat_stream(self, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield an answer in chunks; see `Engine.chat_stream`."""
+        chunks: queue.SimpleQueue[dict[str, Any] | BaseException | None] = queue.SimpleQueue()
+        stopped = threading.Event()
+
+        def receive(chunk: dict[str, Any]) -> bool:
+            chunks.put(chunk)
+            return stopped.is_set()
+
+        def produce() -> None:
+            try:
+                self._send({**_NEUTRAL, **body, "stream": True}, receive)
+                chunks.put(None)
+            except BaseException as error:  # noqa: BLE001 - raised again in the reader's thread
+                chunks.put(error)
+
+        thread = threading.Thread(target=produce, name="llama-stream", daemon=True)
+        thread.start()
+        try:
+            while (chunk := chunks.get()) is not None:
+                if isinstance(chunk, BaseException):
+                    raise chunk
+                yield _public(chunk)
+        finally:
+            stopped.set()
+            thread.join()
+
+    def _send(self, request: Mapping[str, Any], receive: Callable[[dict[str, Any]], bool]) -> None:
+        """Send a request and hand what comes back to `receive`, until it returns true."""
+        if self._server is None:
+            raise GituneError("the engine is closed")
+        failures: list[dict[str, Any]] = []
+
+        def sort(reply: dict[str, Any]) -> bool:
+            if "error" in reply:
+                failures.append(reply["error"])
+                return True
+            return receive(reply)
+
+        try:
+            self._server.handle_chat_completions(dict(request), sort)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        if failures:
+            raise _refusal(failures[0])
+
+    def close(self) -> None:
+        """Free the model and its threads; see `Engine.close`."""
+        self._server = None
+
+    def __enter__(self) -> Self:
+        """Return the engine."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close the engine."""
+        self.close()
+
+
+def _start(gguf: Path, adapter: Path | None, threads: int, slots: int, context: int) -> Any:
+    params = xllamacpp.CommonParams()
+    params.model.path = str(gguf)
+    if adapter:
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
+    params.n_ctx = slots * context
+    params.n_parallel = slots
+    params.cpuparams.n_threads = threads
+    params.cpuparams_batch.n_threads = threads
+    params.warmup = False
+    # Not even errors: they come back as replies, and a terminal belongs to our own lines.
+    params.verbosity = -1
+    # Its default would keep up to 8 GiB of old prompts in memory.
+    params.cache_ram_mib = 0
+    # Text as the model wrote it: nothing is taken out as reasoning.
+    params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
+    params.ui = False
+    params.endpoint_slots = False
+    params.api_keys = [secrets.token_hex(16)]
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        what = f"{gguf.name} with {adapter}" if adapter else str(gguf)
+        raise GituneError(
+            f"llama.cpp cannot load {what}", hint="the file is damaged, not a GGUF model, or of another base model"
+        ) from error
+
+
+def _refusal(error: Mapping[str, Any]) -> GituneError:
+    if error.get("type") == "exceed_context_size_error":
+        return UsageError(
+            f"the conversation has {error['n_prompt_tokens']} tokens and the context holds {error['n_ctx']}",
+            hint="shorten it, or open the engine with a larger context",
+        )
+    kind = UsageError if 400 <= int(error.get("code", 500)) < 500 else GituneError  # noqa: PLR2004 - HTTP's classes
+    return kind(f"llama.cpp: {error.get('message', 'unknown error')}")
+
+
+def _public(reply: dict[str, Any]) -> dict[str, Any]:
+    """Drop what is llama.cpp's own: file paths and timings."""
+    with contextlib.suppress(KeyError):
+        del reply["timings"]
+    reply["model"] = ""
+    return reply

@@ -1,0 +1,1 @@
+"""Training: canonical rows in, a tested adapter and its loss curve out, wherever that happens."""

@@ -1,0 +1,64 @@
+"""What every training backend takes and gives: `TrainJob` -> `TrainResult`. Opening one imports its libraries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from runner.errors import UsageError
+from runner.models.base import BaseFiles
+from runner.models.cores import wait_politely
+from runner.progress import Report
+from runner.spec.models import Training
+
+
+@dataclass(frozen=True, slots=True)
+class TrainJob:
+    """All that decides a training run, and where its adapter goes."""
+
+    base: BaseFiles
+    """The model that is tuned."""
+    train: Path
+    """Canonical JSONL of the rows to learn."""
+    validation: Path
+    """Canonical JSONL of the rows whose loss chooses the best epoch; may be empty."""
+    training: Training
+    """Hyperparameters."""
+    export_gguf: bool
+    """Whether llama.cpp will serve the adapter."""
+    out: Path
+    """Empty folder for the adapter."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """The adapter of the best epoch and how it came about."""
+
+    adapter: Path
+    """Folder with adapter_model.safetensors, adapter_config.json and, if asked for, adapter.gguf."""
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    """Points of the loss curve, oldest first; those with a `validation_loss` end an epoch (epoch 0: untrained)."""
+    metrics: dict[str, float | int | str] = field(default_factory=dict)
+    """Losses, best epoch, token counts and times."""
+
+
+class Backend(Protocol):
+    """Where training happens."""
+
+    def train(self, job: TrainJob, report: Report) -> TrainResult:
+        """Train and return the adapter of the best epoch.
+
+        Raises:
+            TerminalError: when the same job would fail again: rows too long, a loss that is not a number.
+        """
+
+
+def open_backend(name: str) -> Backend:
+    """Return the backend called `name` in a spec."""
+    if name == "local":
+        wait_politely()
+        from runner.training.local.backend import LocalBackend
+
+        return LocalBackend()
+    raise UsageError(f"training backend {name!r} is not available yet", hint="use backend: local")
