@@ -86,14 +86,13 @@ class _Bars:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
 
         self._bars = RichProgress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            MofNCompleteColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             console=Console(stderr=True, highlight=False, markup=False),
@@ -106,11 +105,12 @@ class _Bars:
             self.clear()
             self._bars.start()
             self._task = (progress.what, self._bars.add_task(progress.what, total=None, note=""))
+        count = f"{progress.done}/{progress.total} {progress.unit}" if progress.total else ""
         self._bars.update(
             self._task[1],  # type: ignore[arg-type]  # rich's TaskID, whose module is imported late
             completed=progress.done,
             total=progress.total or None,
-            note=f"{progress.unit} {progress.note}".strip(),
+            note=f"{count} {progress.note}".strip(),
         )
 
     def print(self, line: str) -> None:

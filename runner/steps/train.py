@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.models.lora_gguf import has_gguf_form
+from runner.progress import Progress
 from runner.steps.context import StepContext, StepResult, to_json
 from runner.training.backend import TrainJob, open_backend
 
@@ -24,6 +25,7 @@ def run(context: StepContext) -> StepResult:
         export_gguf=has_gguf_form(base.checkpoint) and spec.training.method == "lora",
         out=context.scratch,
     )
+    context.report(Progress("loading training libraries"))
     result = open_backend(spec.backend).train(job, context.report)
     outputs = {
         "adapter": registry.put_tree(result.adapter),
