@@ -11,6 +11,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from runner.data.rows import Example, Row, number_rows
+from runner.errors import Location
+from runner.file_index import FileIndex
+from runner.models.base import BaseFiles, materialize, resolve_base
 from runner.models.bpe import PRE_TOKENIZERS
 from runner.models.cores import wait_politely
 
@@ -91,3 +95,25 @@ def _write_model(folder: Path, layers: int, vocabulary: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         LlamaForCausalLM(config).save_pretrained(folder)
+
+
+def tiny_base(root: Path) -> BaseFiles:
+    """Make the model in `root/base` and return its files; what is derived from it goes to `root/cache`."""
+    make_tiny_llama(root / "base")
+    ref = resolve_base("file://base", {}, root, [], FileIndex(root / "cache"), Location("spec.yaml"))
+    return materialize(ref, root, root / "cache")
+
+
+QUEUES = ["billing", "shipping", "returns", "technical"]
+
+
+def routing_rows(count: int) -> list[Row]:
+    """Return rows that the tiny model learns in a second: the first word of a question decides the answer."""
+    examples = []
+    for number in range(count):
+        queue = QUEUES[number % len(QUEUES)]
+        answer = {"role": "assistant", "content": json.dumps({"queue": queue})}
+        examples.append(
+            Example([{"role": "user", "content": f"{queue} question {number}"}, answer], None, Location("x"))
+        )
+    return [row for row, _ in number_rows(examples)]

@@ -5,16 +5,18 @@ Light to import; opening an engine imports its libraries and loads the model.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from runner.data.prompts import Prompt
-from runner.errors import UsageError
+from runner.errors import GituneError, UsageError
 from runner.models.base import BaseFiles
-from runner.models.cores import available_cores, wait_politely
+from runner.models.cores import bounded_threads, wait_politely
 from runner.progress import Report
 from runner.spec.models import Generation
 
@@ -30,7 +32,7 @@ class Answer:
     prompt_tokens: int
     completion_tokens: int
     seconds: float
-    """Wall time of this answer, beside whatever was answered at the same time: no measure of latency."""
+    """Wall time of this answer (or its share of a batch's), beside what else was answered: no measure of latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,25 @@ class Engine(Protocol):
         """Close the engine."""
 
 
+def bulk_body(prompt: Prompt, settings: Generation) -> dict[str, Any]:
+    """Return the request body that asks for a prompt's answer in evaluation."""
+    return {
+        "messages": prompt.messages,
+        "max_tokens": settings.max_new_tokens,
+        "temperature": settings.temperature,
+        "seed": 0,
+    }
+
+
+@contextmanager
+def blamed_on(prompt: Prompt) -> Iterator[None]:
+    """Name the prompt in what a request's error says; in evaluation no caller is at fault."""
+    try:
+        yield
+    except UsageError as error:
+        raise GituneError(f"prompt {prompt.id}: {error.message}", hint=error.hint) from error
+
+
 def open_engine(
     name: str, model: ModelFiles, threads: int | None = None, slots: int = 4, context: int = 2048
 ) -> Engine:
@@ -81,9 +102,11 @@ def open_engine(
         model: What to load.
         threads: CPU threads; never more than this process has cores, which is also the default.
         slots: Answers written at the same time.
-        context: Tokens of prompt and answer together, for each slot.
+        context: Tokens of prompt and answer together, for each slot; never more than the model was made for.
     """
-    cores = min(threads or available_cores(), available_cores())
+    config = json.loads((model.base.checkpoint / "config.json").read_text(encoding="utf-8"))
+    context = min(context, config.get("max_position_embeddings", context))
+    cores = bounded_threads(threads)
     wait_politely()
     if name == "llama_cpp":
         from runner.inference.llama_cpp import LlamaCppEngine

@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,13 +21,16 @@ import xllamacpp
 
 from runner.data.prompts import Prompt
 from runner.errors import GituneError, UsageError
-from runner.inference.engine import Answer, ModelFiles
+from runner.inference.engine import Answer, ModelFiles, blamed_on, bulk_body
 from runner.models.base import base_gguf
 from runner.progress import Progress, Report
 from runner.spec.models import Generation
 
 # llama.cpp's own sampling defaults (top_k 40, top_p 0.95, min_p 0.05) are nobody's choice; these are OpenAI's.
 _NEUTRAL = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
+
+_SIGN_OF_LIFE = 5.0
+"""Seconds after which progress is told again though no answer has come."""
 
 
 class LlamaCppEngine:
@@ -52,25 +55,18 @@ class LlamaCppEngine:
         pool = ThreadPoolExecutor(self._slots, thread_name_prefix="llama")
         try:
             jobs = [pool.submit(self._answer_one, prompt, settings) for prompt in prompts]
-            for done, job in enumerate(as_completed(jobs), start=1):
-                yield job.result()
-                report(Progress("answering", done, len(jobs), "prompts"))
+            waiting = set(jobs)
+            while waiting:
+                done, waiting = wait(waiting, timeout=_SIGN_OF_LIFE, return_when=FIRST_COMPLETED)
+                yield from (job.result() for job in done)
+                report(Progress("answering", len(jobs) - len(waiting), len(jobs), "prompts"))
         finally:
             pool.shutdown(cancel_futures=True)
 
     def _answer_one(self, prompt: Prompt, settings: Generation) -> Answer:
         started = time.monotonic()
-        try:
-            reply = self.chat(
-                {
-                    "messages": prompt.messages,
-                    "max_tokens": settings.max_new_tokens,
-                    "temperature": settings.temperature,
-                    "seed": 0,
-                }
-            )
-        except UsageError as error:
-            raise GituneError(f"prompt {prompt.id}: {error.message}", hint=error.hint) from error
+        with blamed_on(prompt):
+            reply = self.chat(bulk_body(prompt, settings))
         choice, usage = reply["choices"][0], reply["usage"]
         return Answer(
             prompt_id=prompt.id,

@@ -18,7 +18,7 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 
 from runner.data.prompts import Prompt
 from runner.errors import GituneError, UsageError
-from runner.inference.engine import Answer, ModelFiles
+from runner.inference.engine import Answer, ModelFiles, blamed_on, bulk_body
 from runner.models.chat import Message, encode, render
 from runner.models.checkpoint import load_causal_lm, load_tokenizer
 from runner.progress import Progress, Report
@@ -51,7 +51,7 @@ class TransformersEngine:
         self._lock = threading.Lock()
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model: Any = _load(model, device)
-        self._context = min(context, self._model.config.max_position_embeddings)
+        self._context = context
         self._ends = _end_tokens(self._tokenizer, self._model)
         # What a checkpoint recommends (penalties, top_k) is not what the spec says.
         self._model.generation_config = GenerationConfig(eos_token_id=self._ends)
@@ -71,16 +71,8 @@ class TransformersEngine:
                 yield Answer(prompt_id, text, reason, len(request.ids), tokens, seconds)
 
     def _bulk_request(self, prompt: Prompt, settings: Generation) -> _Request:
-        body = {
-            "messages": prompt.messages,
-            "max_tokens": settings.max_new_tokens,
-            "temperature": settings.temperature,
-            "seed": 0,
-        }
-        try:
-            return self._request(body)
-        except UsageError as error:
-            raise GituneError(f"prompt {prompt.id}: {error.message}", hint=error.hint) from error
+        with blamed_on(prompt):
+            return self._request(bulk_body(prompt, settings))
 
     def chat(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return a whole answer; see `Engine.chat`."""

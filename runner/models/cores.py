@@ -7,13 +7,28 @@ at every barrier. With one other busy process on two cores that took llama.cpp f
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 
 def available_cores() -> int:
-    """Return the number of cores this process may run on (containers and `taskset` count)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return the number of cores this process may use; `taskset` and a container's CPU limit count."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = _container_limit()
+    return cores if limit is None else max(1, min(cores, limit))
+
+
+def _container_limit(file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
+    """Return how many cores' time the container may use (cgroup v2), or None without a limit."""
+    try:
+        quota, period = file.read_text(encoding="ascii").split()
+        return None if quota == "max" else int(quota) // int(period)
+    except (OSError, ValueError):
+        return None
+
+
+def bounded_threads(wanted: int | None) -> int:
+    """Return how many threads to start: what is wanted, but never more than there are cores to run them."""
+    return min(wanted or available_cores(), available_cores())
 
 
 def wait_politely() -> None:

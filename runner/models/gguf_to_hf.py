@@ -26,6 +26,7 @@ def dequantize(gguf_file: Path, out: Path, report: Report) -> None:
     """
     import gguf
 
+    report(Progress("reading the base model"))
     reader = gguf.GGUFReader(gguf_file)
     meta = _Metadata(reader, gguf_file)
     _refuse_unknown(meta, reader)

@@ -122,7 +122,6 @@ def make_repository() -> None:
     (HOME / "registry").mkdir()
     shutil.copy(HERE / "registry" / "config.yaml", HOME / "registry" / "config.yaml")
     (HOME / ".gitignore").write_text("registry/store/\n", encoding="utf-8")
-    edit(num_epochs="2" if FAST else "3")
     git("init", "--quiet", "--initial-branch", "main")
     git("add", ".")
     commit("Add support-triage 1.0.0")
@@ -139,9 +138,10 @@ def first_release() -> None:
 
 
 def second_release(server: Server) -> None:
-    say("A commit that changes the training: one more epoch, version 1.1.0")
-    edit(version="1.1.0", num_epochs="3" if FAST else "4")
-    commit("support-triage 1.1.0: one more epoch")
+    epochs = "3" if FAST else "4"
+    say(f"A commit that changes the training: {epochs} epochs in place of 2, version 1.1.0")
+    edit(version="1.1.0", num_epochs=epochs)
+    commit(f"support-triage 1.1.0: train for {epochs} epochs")
     gitune("plan")
     planned = actions()
     check(planned["prepare"] == "REUSE", "the dataset is reused")

@@ -55,6 +55,15 @@ def test_a_config_is_read(tmp_path):
         ("policy: {file_roots: models}\n", 1, "write a list: [models]"),
         ("- store\n", 1, "the file is a list"),
         ("store: no\n", 1, "disagree about `no`"),
+        ('store: ""\n', 1, "name a folder or a URL"),
+        ("store: ~/gitune\n", 1, "`~` is not expanded"),
+        ("store: s3:/bucket/prefix\n", 1, "write s3://"),
+        ("store: memory:///\n", 1, "forgets everything"),
+        ('store: "a\\0b"\n', 1, "control character"),
+        ("store: .\n", 1, "a folder of its own"),
+        ("store: specs/store\n", 1, "a folder of its own"),
+        ("store: x/../.git/store\n", 1, "a folder of its own"),
+        ('policy: {deploy_branch: ""}\n', 1, "name a branch"),
     ],
 )
 def test_a_wrong_config_is_told_at_its_line(tmp_path, text, line, fragment):

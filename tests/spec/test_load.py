@@ -109,6 +109,36 @@ def test_an_unknown_name_is_wrong_usage(repository, design, names, fragment):
     assert fragment in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["specs/support-triage", "specs/support-triage/", "specs/support-triage/spec.yaml"])
+def test_a_path_in_place_of_a_name_is_answered_with_the_name(repository, design, name):
+    repository.write(design)
+    with pytest.raises(UsageError) as caught:
+        load_specs(repository.root, [name])
+    assert "name the spec, not its file: `support-triage`" in str(caught.value)
+
+
+def test_a_spec_file_with_another_ending_is_told_not_skipped(repository, design):
+    repository.write(design)
+    other = repository.root / "specs" / "other"
+    other.mkdir()
+    (other / "spec.yml").write_text(design)
+    with pytest.raises(SpecError) as caught:
+        load_specs(repository.root)
+    assert str(caught.value) == "specs/other/spec.yml: the file is named spec.yml\n    rename it to spec.yaml"
+    assert [loaded.spec.name for loaded in load_specs(repository.root, ["support-triage"])] == ["support-triage"]
+
+
+def test_a_copied_folder_that_can_be_no_name_is_to_be_renamed(repository, design):
+    repository.write(design)
+    copy = repository.root / "specs" / "my bot"
+    copy.mkdir()
+    (copy / "spec.yaml").write_text(design)
+    (copy / "output.schema.json").write_text("{}")
+    with pytest.raises(SpecError, match="rename the folder") as caught:
+        load_specs(repository.root)
+    assert "name: my bot" not in str(caught.value)
+
+
 def test_no_spec_is_wrong_usage(tmp_path: Path):
     with pytest.raises(UsageError, match="no folder"):
         load_specs(tmp_path)

@@ -26,6 +26,7 @@ class Curve:
     """Seconds spent in optimizer steps, without validation."""
     _started: float = field(default_factory=time.monotonic)
     _losses: list[float] = field(default_factory=list)
+    _shown: Progress = field(default_factory=lambda: Progress("training"))
 
     @property
     def seconds(self) -> float:
@@ -38,8 +39,13 @@ class Curve:
         return self.epochs * self.steps_per_epoch
 
     def show(self, epoch: int, step: int, note: str) -> None:
-        """Say that work goes on."""
-        self.report(Progress(f"training, epoch {epoch}/{self.epochs}", step, self.steps, "steps", note))
+        """Say where training is."""
+        self._shown = Progress(f"training, epoch {epoch}/{self.epochs}", step, self.steps, "steps", note)
+        self.report(self._shown)
+
+    def show_again(self) -> None:
+        """Say that work goes on; a step can take long."""
+        self.report(self._shown)
 
     @property
     def speed(self) -> float:

@@ -105,6 +105,7 @@ class _Run:
             (loss / labels).backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
             tokens += micro.tokens
+            self.curve.show_again()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.training.max_grad_norm)
         self._check(total / labels, float(norm), epoch)
         self.optimizer.step()
