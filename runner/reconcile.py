@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from runner.errors import ConflictError, GituneError
+from runner.errors import ConflictError, DataError, GituneError
 from runner.executors.executor import Executor
 from runner.plan.delivery import Delivery
 from runner.plan.model import Plan, SpecPlan
@@ -41,7 +41,7 @@ class Outcome:
     def exit_code(self) -> int:
         """0 done, 1 error or blocked, 3 a gate failed, 4 a gate is inconclusive, 5 a data check failed."""
         if self.error is not None:
-            return self.error.exit_code
+            return 5 if isinstance(self.error, DataError) else 1
         if self.gate is not None and not self.gate.metrics["release"] and self.deployment is None:
             return 3 if self.gate.metrics["outcome"] == "FAIL" else 4
         return 1 if self.blocked else 0
@@ -92,7 +92,7 @@ def _reconcile(planned: SpecPlan, subject: Subject, loop: Reconciler, outcome: O
         _within_plan(planned, decision)
         loop.watcher.decided(outcome.name, decision)
 
-        # A blocked step ends this spec: something must be mended first.
+        # What needs a blocked step is blocked too; the rest is still worth having once it is mended.
         if decision.action == "BLOCKED":
             outcome.blocked = outcome.blocked or f"{step}: {decision.reason}"
         record = decision.record

@@ -158,11 +158,15 @@ class World:
 
     def apply(self, **options):
         """Plan and apply; return (plan, outcome)."""
+        plan, (outcome,) = self.apply_all(**options)
+        return plan, outcome
+
+    def apply_all(self, **options):
+        """Plan and apply every spec; return (plan, outcomes)."""
         plan = self.plan(**options)
         executor = LocalExecutor(self.registry, self.root / "cache", silent)
         loop = Reconciler(self.registry, executor, self.delivery(), Silent(), **options)
-        (outcome,) = apply_plan(plan, self.subjects(), loop)
-        return plan, outcome
+        return plan, apply_plan(plan, self.subjects(), loop)
 
 
 def fake_weights(monkeypatch) -> None:

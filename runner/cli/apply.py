@@ -10,7 +10,7 @@ import click
 
 from runner.cli.progress import Narrator
 from runner.cli.project import cache_folder, coloured, open_project
-from runner.errors import UsageError
+from runner.errors import GituneError, UsageError
 from runner.executors.local import LocalExecutor
 from runner.plan.build import build_plan
 from runner.plan.model import Plan
@@ -45,8 +45,7 @@ def apply(
     subjects = project.subjects(specs)
     last: Step = "gate" if through == "evaluate" else through  # type: ignore[assignment]  # click checked the choice
     plan = build_plan(subjects, project.registry, delivery, retry=retry, through=last)
-    if not as_json:
-        click.echo(render_plan(plan, coloured()))
+    click.echo(render_plan(plan, coloured() and not as_json), err=as_json)
     if not plan.idle and not yes:
         _ask()
     with Narrator() as narrator:
@@ -61,7 +60,8 @@ def apply(
 def _ask() -> None:
     if not sys.stdin.isatty():
         raise UsageError("apply asks before it acts, and stdin is no terminal", hint="pass --yes")
-    click.confirm("Apply this plan?", abort=True, err=True)
+    if not click.confirm("Apply this plan?", err=True):
+        raise GituneError("not applied: nothing was changed")
 
 
 def render_outcomes(outcomes: list[Outcome]) -> str:

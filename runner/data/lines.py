@@ -133,7 +133,9 @@ def _row(line: bytes | None, where: Location, findings: Findings) -> RawRow | No
         _add_fault(value, text, where, findings)
     elif not isinstance(value, dict):
         kind = {list: "a list", str: "a string", type(None): "null"}.get(type(value), "a number or boolean")
-        findings.add("not_an_object", "error", f"the line is {kind}, not a JSON object", where, sample=text)
+        findings.add(
+            "not_an_object", "error", f"the line is {kind}, not a JSON object", where, sample=text.rstrip("\r\n")
+        )
     else:
         return RawRow(where, value)
     return None
@@ -164,7 +166,7 @@ def _add_fault(fault: JsonFault, text: str, where: Location, findings: Findings)
     elif fault.kind == "cut_off":
         hint = "a row is one line; join lines with jq -c, and write a line break in a text as \\n"
     place = Location(where.file, where.line, fault.position + 1 if fault.position else None)
-    sample = text[max(0, fault.position - 20) :]
+    sample = text[max(0, fault.position - 20) :].rstrip("\r\n")
     findings.add(code, "error", mask(fault.message), place, sample=sample, hint=hint)
 
 

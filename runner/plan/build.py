@@ -34,14 +34,15 @@ def build_plan(
     """
     plans: list[SpecPlan] = []
     problems: list[Problem] = []
+    promised: dict[str, str] = {}
     for subject in subjects:
         try:
-            plans.append(_plan_spec(Walk(subject, reader, delivery, retry, through)))
+            plans.append(_plan_spec(Walk(subject, reader, delivery, retry, through), promised))
         except SpecError as error:
             problems.extend(error.problems)
     if problems:
         raise SpecError(problems)
-    return make_plan(plans, delivery.checkout.commit)
+    return make_plan(plans, delivery.checkout.commit, [_content(subject) for subject in subjects])
 
 
 def look(walk: Walk) -> Walk:
@@ -51,7 +52,7 @@ def look(walk: Walk) -> Walk:
     return walk
 
 
-def _plan_spec(walk: Walk) -> SpecPlan:
+def _plan_spec(walk: Walk, promised: dict[str, str]) -> SpecPlan:
     decisions = look(walk).decisions
     spec, champion = walk.subject.spec, walk.champion
     return SpecPlan(
@@ -59,8 +60,30 @@ def _plan_spec(walk: Walk) -> SpecPlan:
         version=spec.version,
         file=walk.subject.loaded.file,
         champion=champion.version if champion else None,
-        steps=[_planned(decisions[step]) for step in STEPS],
+        steps=[_planned(_once(decisions[step], spec.name, promised)) for step in STEPS],
     )
+
+
+def _once(decision: Decision, spec: str, promised: dict[str, str]) -> Decision:
+    """Plan a step once, though several specs share its key: the first runs it, the others depend on that.
+
+    Args:
+        decision: the decision of one walk, which knows nothing of the others.
+        spec: name of its spec.
+        promised: key -> who runs it in this plan; grows.
+    """
+    if decision.action != "RUN" or decision.key is None:
+        return decision
+    me = f"{decision.step} of {spec}"
+    if (first := promised.setdefault(decision.key, me)) == me:
+        return decision
+    return Decision(decision.step, "DEPENDS", f"on {first}, which has the same inputs")
+
+
+def _content(subject: Subject) -> object:
+    """Return all that a spec asks for, for the plan's digest: most keys of a first plan are not known yet."""
+    spec = subject.spec.model_dump(mode="json")
+    return [spec, subject.base.digest, {role: dict(files) for role, files in subject.files.items()}, subject.contract]
 
 
 def _planned(decision: Decision) -> PlannedStep:

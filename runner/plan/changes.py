@@ -116,7 +116,10 @@ def _row_words(role: str, old: object, new: object, reader: RegistryReader) -> s
         found.setdefault(record.outputs[role].digest, record)
     if old not in found or new not in found:
         return None
-    before, now = (_rows(reader.read(found[digest].outputs[role])) for digest in (old, new))
+    datasets = [found[digest].outputs[role] for digest in (old, new)]
+    if not all(reader.exists(dataset) for dataset in datasets):
+        return None
+    before, now = (_rows(reader.read(dataset)) for dataset in datasets)
     gone, come = before.keys() - now.keys(), now.keys() - before.keys()
     edited = {before[row] for row in gone} & {now[row] for row in come}
     return f"+{len(come) - len(edited)} −{len(gone) - len(edited)} ~{len(edited)}"

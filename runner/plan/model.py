@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -97,13 +98,13 @@ class Plan(PlanPart):
         return not any(self.summary[action] for action in ("run", "depends", "undeploy"))
 
 
-def make_plan(specs: list[SpecPlan], base: str | None) -> Plan:
-    """Count and digest finished spec plans."""
+def make_plan(specs: list[SpecPlan], base: str | None, contents: Sequence[object] = ()) -> Plan:
+    """Count and digest finished spec plans; `contents` is what their specs ask for."""
     counts = Counter(step.action.lower() for spec in specs for step in spec.steps)
     body = [spec.model_dump(mode="json") for spec in specs]
     return Plan(
         specs=specs,
         summary={action.lower(): counts[action.lower()] for action in get_args(Action)},
-        digest=digest_json({"specs": body, "base": base}),
+        digest=digest_json({"specs": body, "contents": list(contents), "base": base}),
         base=base,
     )

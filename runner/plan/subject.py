@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,18 +64,25 @@ def gather(loaded: LoadedSpec, config: Config, index: FileIndex) -> Subject:
     _check_judgeable(loaded)
     lock = load_lock(loaded.folder)
     roots = config.policy.file_roots
-    data = spec.dataset
     return Subject(
         loaded=loaded,
         base=resolve_base(spec.base_model, lock, loaded.root, roots, index, loaded.where("base_model")),
-        files={
-            role: _digests(patterns, loaded, index)
-            for role, patterns in (("train", data.train), ("validation", data.validation), ("test", data.test))
-        },
-        contract=contract_digest_input(
-            spec.evaluation.output_format, loaded.folder, loaded.root, loaded.where("evaluation.output_format")
-        ),
+        files=digest_sources(loaded, index.digest),
+        contract=read_contract(loaded),
     )
+
+
+def digest_sources(loaded: LoadedSpec, digest: Callable[[Path], str]) -> dict[str, dict[str, str]]:
+    """Return the digests of the source files, by role and repository path."""
+    data = loaded.spec.dataset
+    roles = {"train": data.train, "validation": data.validation, "test": data.test}
+    return {role: _digests(patterns, loaded, digest) for role, patterns in roles.items()}
+
+
+def read_contract(loaded: LoadedSpec) -> object:
+    """Return the JSON value that decides the format contract's verdicts, from the files as they are now."""
+    where = loaded.where("evaluation.output_format")
+    return contract_digest_input(loaded.spec.evaluation.output_format, loaded.folder, loaded.root, where)
 
 
 def _check_judgeable(loaded: LoadedSpec) -> None:
@@ -91,9 +98,9 @@ def _check_judgeable(loaded: LoadedSpec) -> None:
         raise SpecError([Problem(error.message, loaded.where(path), error.hint)]) from error
 
 
-def _digests(patterns: list[str], loaded: LoadedSpec, index: FileIndex) -> dict[str, str]:
+def _digests(patterns: list[str], loaded: LoadedSpec, digest: Callable[[Path], str]) -> dict[str, str]:
     files = source_files(patterns, loaded.folder, loaded.root) if patterns else []
-    return {_shown(path, loaded.root): index.digest(path) for path in files}
+    return {_shown(path, loaded.root): digest(path) for path in files}
 
 
 def _shown(path: Path, root: Path) -> str:

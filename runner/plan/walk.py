@@ -13,7 +13,7 @@ from typing import assert_never
 from runner.errors import Problem, SpecError
 from runner.plan import keys
 from runner.plan.changes import describe, explain_miss, nearest
-from runner.plan.delivery import Delivery
+from runner.plan.delivery import Delivery, Obstacle
 from runner.plan.model import Action, Change, Estimate
 from runner.plan.subject import Subject
 from runner.registry.facts import STEPS, Deployment, Record, RegistryReader, Step, Version
@@ -64,6 +64,8 @@ class Walk:
     through: Step = "deploy"
     decisions: dict[Step, Decision] = field(default_factory=dict)
     records: dict[Step, Record] = field(default_factory=dict)
+    compared: tuple[str | None, ...] = ()
+    """The champion's number once it is resolved: another apply may move the alias while this one runs."""
 
     @property
     def live(self) -> Deployment | None:
@@ -76,24 +78,28 @@ class Walk:
         return self.reader.version(self.subject.spec.name, self.subject.spec.version)
 
     @property
-    def twin(self) -> Version | None:
-        """A released version that is this very model: its own number first, else the newest."""
-        train = self.decisions.get("train")
-        if train is None or train.key is None:
-            return None
-        spec, base = self.subject.spec, self.subject.base.digest
-        versions = sorted(self.reader.versions(spec.name), key=lambda v: v.version == spec.version)
-        same = [v for v in versions if keys.same_model(v.content, spec, base, train.key)]
-        return same[-1] if same else None
-
-    @property
     def champion(self) -> Version | None:
-        """The version that gates compare with: the one its own release was compared with, else the live one."""
-        name = self.subject.spec.name
-        if (twin := self.twin) is not None:
-            return self.reader.version(name, twin.champion) if twin.champion else None
-        live = self.live
-        return self.reader.version(name, live.version) if live else None
+        """The version that gates compare with."""
+        number = self.compared[0] if self.compared else self._champion_number()
+        return self.reader.version(self.subject.spec.name, number) if number else None
+
+    def _champion_number(self) -> str | None:
+        """Name what its own release was compared with; for a version not released yet, what is live now.
+
+        Where the live version is this very model under another number, what that one was compared with: a new number
+        alone asks nothing anew. An older model under a new number meets the live one, like any other candidate.
+        """
+        if (released := self.released) is not None:
+            return released.champion
+        if (live := self.live) is None:
+            return None
+        version = self.reader.version(live.name, live.version)
+        return version.champion if version is not None and self._is_this(version) else live.version
+
+    def _is_this(self, version: Version) -> bool:
+        train = self.decisions.get("train")
+        key = train.key if train else None
+        return key is not None and keys.same_model(version.content, self.subject.spec, self.subject.base.digest, key)
 
     def decide(self, step: Step) -> Decision:  # noqa: C901, PLR0911 - one branch for each of the eight steps
         """Decide one step from what the earlier ones yielded."""
@@ -101,6 +107,8 @@ class Walk:
             return Decision(step, "NONE", f"left out: only through {self.through}")
         if step == "deploy":
             return self._deploy()
+        if step == "gate" and (released := self.released) is not None:
+            return self._gate_of(released)
         if (waiting := self._upstream(step)) is not None:
             return waiting
         match step:
@@ -144,10 +152,12 @@ class Walk:
     def _find(self, step: Step, inputs: keys.Inputs) -> Decision:
         """Reuse the record of these inputs, or run, saying what differs from the nearest one."""
         key = keys.step_key(inputs)
-        if (record := self._known(step, key)) is not None:
-            return Decision(step, "REUSE", "up to date", key, inputs, record)
+        if (record := self._as_released(step, inputs) or self._known(step, key)) is not None:
+            return Decision(step, "REUSE", "up to date", record.key, inputs, record)
         if not self.retry and (failure := self.reader.failure(step, key)) is not None:
-            return Decision(step, "BLOCKED", f"failed before: {failure.message} (--retry runs it again)", key, inputs)
+            remedy = f"{failure.hint}; " if failure.hint else ""
+            reason = f"failed before: {failure.message} ({remedy}--retry runs it again)"
+            return Decision(step, "BLOCKED", reason, key, inputs)
         earlier = nearest(step, inputs, self.subject, self.reader)
         if earlier is None:
             return Decision(step, "RUN", "never run before", key, inputs)
@@ -161,18 +171,32 @@ class Walk:
         steps = (step, *(other for other in PREDICT_STEPS if other != step)) if step in PREDICT_STEPS else (step,)
         return next((record for name in steps if (record := self.reader.record(name, key)) is not None), None)
 
+    def _as_released(self, step: Step, inputs: keys.Inputs) -> Record | None:
+        """Return what a released version was made of, though a newer tool would make it differently by now.
+
+        Else every release of an older tool would seem to differ from its own spec, and no revert could reach it.
+        """
+        key = self.released.keys.get(step) if self.released else None
+        record = self._known(step, key) if key else None
+        same = record is not None and {**record.inputs, "implementation": 0} == {**inputs, "implementation": 0}
+        return record if same else None
+
     def _train(self) -> Decision:
         inputs = keys.train_inputs(self.subject.spec, self.subject.base.digest, self.records["prepare"])
         decision = self._find("train", inputs)
         released = self.released
         if released is None:
             return decision
-        if not keys.same_model(released.content, self.subject.spec, self.subject.base.digest, keys.step_key(inputs)):
-            raise self._version_taken(decision, released)
+        self._refuse_other_content(decision, released)
         if decision.action != "REUSE":
             reason = f"{released.version} is released but its artifacts are lost; restore them or release a new version"
             return Decision("train", "BLOCKED", reason, decision.key, inputs)
         return decision
+
+    def _refuse_other_content(self, train: Decision, released: Version) -> None:
+        base = self.subject.base.digest
+        if train.key and not keys.same_model(released.content, self.subject.spec, base, train.key):
+            raise self._version_taken(train, released)
 
     def _version_taken(self, decision: Decision, released: Version) -> SpecError:
         spec, loaded = self.subject.spec, self.subject.loaded
@@ -193,9 +217,14 @@ class Walk:
         return keys.predict_inputs(self.subject.base.digest, adapter, spec.engine, spec.evaluation.generation, prompts)
 
     def _predict_champion(self) -> Decision:
+        number = self._champion_number()
+        self.compared = (number,)
         champion = self.champion
+        if number is not None and champion is None and self.released is None:
+            reason = f"the champion {number} is missing from the registry; restore it from a copy of the store"
+            return Decision("predict_champion", "BLOCKED", reason)
         if champion is None:
-            reason = "this model is the champion" if self.twin and self.live else "no version to compare with"
+            reason = "this model is the champion" if self.live else "no version to compare with"
             return Decision("predict_champion", "NONE", reason)
         content, prompts = champion.content, self.records["prepare"].outputs["prompts"].digest
         inputs = keys.predict_inputs(
@@ -207,40 +236,50 @@ class Walk:
         answers = {subject: self.records[step] for subject, step in SUBJECTS.items() if step in self.records}
         return keys.score_inputs(self.subject.spec, self.records["prepare"], answers, self._contract)
 
+    def _gate_of(self, released: Version) -> Decision:
+        """Gates decide a release, once: the bad version, being live, must not block the way back."""
+        key = released.keys.get("gate")
+        record = self.reader.record("gate", key) if key else None
+        reason = f"{released.version} was released on {released.released:%Y-%m-%d}: {released.verdict}"
+        return Decision("gate", "REUSE", reason, key, {}, record)
+
     def _gate(self) -> Decision:
-        spec, released = self.subject.spec, self.released
-        if released is not None:
-            # Gates decide a release, once: the bad version, being live, must not block the way back.
-            key = released.keys.get("gate")
-            record = self.reader.record("gate", key) if key else None
-            reason = f"{released.version} was released on {released.released:%Y-%m-%d}: {released.verdict}"
-            return Decision("gate", "REUSE", reason, key, {}, record)
         champion = self.champion
-        decision = self._find(
-            "gate", keys.gate_inputs(spec, self.records["score"], champion.version if champion else None)
-        )
+        inputs = keys.gate_inputs(self.subject.spec, self.records["score"], champion.version if champion else None)
+        decision = self._find("gate", inputs)
         if decision.record is None:
             return decision
         return Decision("gate", "REUSE", str(decision.record.metrics["outcome"]), decision.key, {}, decision.record)
 
     def _deploy(self) -> Decision:
         spec, live, released = self.subject.spec, self.live, self.released
+        if released is not None:
+            # Another apply may have released this number since `train` was decided.
+            self._refuse_other_content(self.decisions["train"], released)
         if live and live.version == spec.version and live.target == spec.deployment.target:
             return Decision("deploy", "NONE", f"{spec.version} is live as {spec.deployment.alias}")
         waiting = self._upstream("deploy")
         if waiting is not None and waiting.action == "BLOCKED":
             return waiting
-        gate = self.records.get("gate")
-        if released is None and gate is not None and gate.metrics["release"] is not True:
-            return Decision("deploy", "BLOCKED", f"its gates say {gate.metrics['outcome']}")
-        if (stop := self.delivery.obstacle(self.subject.loaded, live)) is not None:
+        if (stop := self._obstacle(live, released)) is not None:
             return Decision("deploy", stop.action, stop.reason)
         if waiting is not None:
-            return Decision("deploy", "DEPENDS", "if its gates pass")
+            return Decision("deploy", "DEPENDS", waiting.reason if released else "if its gates pass")
         was = f"{live.version} → " if live else ""
         how = "already released, only the pointer moves" if released else "its gates passed"
         target = {"name": spec.name, "version": spec.version, "alias": spec.deployment.alias}
         return Decision("deploy", "RUN", f"{was}{spec.version} ({how})", keys.step_key(target))
+
+    def _obstacle(self, live: Deployment | None, released: Version | None) -> Obstacle | None:
+        """Return what keeps it from being deployed: its gates, a champion that has changed, or git."""
+        gate = self.records.get("gate")
+        if released is None and gate is not None and gate.metrics["release"] is not True:
+            return Obstacle("BLOCKED", f"its gates say {gate.metrics['outcome']}")
+        asks = any(rule.rival == "champion" for rule in self.subject.spec.evaluation.gates)
+        if released is None and asks and self.compared and (now := self._champion_number()) != self.compared[0]:
+            was = self.compared[0] or "none"
+            return Obstacle("BLOCKED", f"{now} went live while its gates compared with {was}; apply again")
+        return self.delivery.obstacle(self.subject.loaded, live)
 
 
 def _digests(subject: Subject) -> dict[str, list[str]]:

@@ -74,23 +74,27 @@ def _broken_input(step: Step, records: Mapping[Step, Record], version: Version) 
     """Compare what a step says it read with what the step before it says it wrote."""
     for path, expected in _expected(step, records, version).items():
         if _at(records[step].inputs, path) != expected:
-            return f"its {path} is not what the step before yielded"
+            return f"its {path} is not what led to this version"
     return None
 
 
-def _expected(step: Step, records: Mapping[Step, Record], version: Version) -> dict[str, str]:
-    def output(of: Step, name: str) -> dict[str, str]:
+def _expected(step: Step, records: Mapping[Step, Record], version: Version) -> dict[str, object]:
+    def output(of: Step, name: str) -> dict[str, object]:
         return {name: records[of].outputs[name].digest} if of in records else {}
 
+    content = version.content
+    base: dict[str, object] = {"base_model": content.base_digest}
+    served = {**base, "engine": content.engine, "generation": content.generation}
     match step:
         case "train":
-            return output("prepare", "train") | output("prepare", "validation")
-        case "predict_base" | "predict_champion":
+            return output("prepare", "train") | output("prepare", "validation") | base
+        case "predict_base" | "predict_tuned":
+            adapter = content.adapter.digest if step == "predict_tuned" else None
+            return output("prepare", "prompts") | served | {"adapter": adapter}
+        case "predict_champion":
             return output("prepare", "prompts")
-        case "predict_tuned":
-            return output("prepare", "prompts") | {"adapter": version.content.adapter.digest}
         case "score":
-            answers = {
+            answers: dict[str, object] = {
                 f"answers.{subject}": records[predict].outputs["answers"].digest
                 for subject, predict in SUBJECTS.items()
                 if predict in records
@@ -123,6 +127,10 @@ def _release(version: Version, records: Mapping[Step, Record]) -> Link:
     broken = None
     if trained is not None and trained.outputs["adapter"] != version.content.adapter:
         broken = "its adapter is not what training yielded"
+    elif trained is not None and trained.key != version.content.train_key:
+        broken = "it names another training"
     elif gate is not None and not gate.metrics["release"]:
         broken = "its gates did not allow a release"
+    elif gate is not None and gate.metrics["outcome"] != version.verdict:
+        broken = f"its gates said {gate.metrics['outcome']}"
     return Link("version", f"{version.version} released {version.released:%Y-%m-%d %H:%M}, {version.verdict}", broken)

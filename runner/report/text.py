@@ -43,16 +43,24 @@ def render_plan(plan: Plan, color: bool) -> str:  # noqa: FBT001 - the only choi
     """
     busy = [spec for spec in plan.specs if not _up_to_date(spec)]
     if not busy:
-        return f"No changes. {_count(len(plan.specs))} up to date."
+        return "\n".join([f"No changes. {_count(len(plan.specs))} up to date.", *_elsewhere(plan.specs)])
     blocks = [_legend(busy, color=color), *("\n".join(_spec(spec, color=color)) for spec in busy)]
-    if idle := len(plan.specs) - len(busy):
-        blocks.append(f"{_count(idle)} up to date.")
+    if idle := [spec for spec in plan.specs if _up_to_date(spec)]:
+        blocks.append("\n".join([f"{_count(len(idle))} up to date.", *_elsewhere(idle)]))
     blocks.append(_summary(plan))
     return "\n\n".join(blocks)
 
 
 def _up_to_date(spec: SpecPlan) -> bool:
     return all(step.action in ("REUSE", "NONE") for step in spec.steps)
+
+
+def _elsewhere(specs: list[SpecPlan]) -> Iterator[str]:
+    """Say which specs need nothing only because this is not the branch that deploys them."""
+    for spec in specs:
+        reason = spec.step("deploy").reason
+        if reason.startswith("deploys from "):
+            yield printable(f"  {spec.name} {spec.version} is not deployed here: {reason}")
 
 
 def _count(specs: int) -> str:

@@ -82,7 +82,9 @@ def listen(host: str, port: int) -> socket.socket:
     except socket.gaierror as error:
         raise UsageError(f"no such host: {host}", hint="bind to 127.0.0.1, or to an address of this machine") from error
     except OSError as error:
-        raise GituneError(f"cannot listen on {host}:{port}: {error.strerror}", hint=_remedy(error)) from error
+        # Its own strerror repeats the address.
+        said = os.strerror(error.errno) if error.errno else str(error)
+        raise GituneError(f"cannot listen on {host}:{port}: {said}", hint=_remedy(error)) from error
 
 
 def _remedy(error: OSError) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from runner import __version__
 from runner.errors import Problem
 from runner.spec.excerpt import excerpt
+from runner.spec.models import NAME
 from runner.spec.supported import unsupported
 from runner.spec.yaml_file import has_link
 from runner.spec.yaml_tree import Document
@@ -47,9 +48,9 @@ def _folder(document: Document, folder: Path) -> list[Finding]:
         return []
     message = f"`name` is `{excerpt(name)}`, but the folder is specs/{folder.name}"
     if re.fullmatch(r"[a-z0-9-]+", name) and os.path.lexists(folder.parent / name / "spec.yaml"):
-        return _found(
-            document, "name", f"{message}; specs/{name} has this name already", f"write `name: {folder.name}`"
-        )
+        good = re.fullmatch(NAME, folder.name) is not None
+        hint = f"write `name: {folder.name}`" if good else "rename the folder, and give the spec its name"
+        return _found(document, "name", f"{message}; specs/{name} has this name already", hint)
     return _found(document, "name", message, "rename one of them")
 
 

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+import re
+from pathlib import Path, PurePath
+
+from pydantic import field_validator
 
 from runner.spec.models import Section
 from runner.spec.validation import tell, validated
@@ -22,6 +26,13 @@ class Policy(Section):
     file_roots: list[str] = []  # noqa: RUF012 - pydantic copies it
     """Folders from which `file://` base models may be read; relative ones lie in the repository."""
 
+    @field_validator("deploy_branch")
+    @classmethod
+    def _is_a_branch(cls, branch: str) -> str:
+        if not branch.strip():
+            raise ValueError("name a branch, such as main")
+        return branch
+
 
 class Config(Section):
     """Settings of the repository: where results are kept, and what specs may do."""
@@ -30,6 +41,29 @@ class Config(Section):
     """Where results are kept: a folder, relative to the repository, or a URL such as s3://BUCKET/PREFIX."""
     policy: Policy = Policy()
     """Rules that every spec must keep."""
+
+    @field_validator("store")
+    @classmethod
+    def _is_a_place(cls, store: str) -> str:
+        if fault := _no_store(store):
+            raise ValueError(fault)
+        return store
+
+
+def _no_store(store: str) -> str:
+    """Say why a text names no place for results; else a slip of the pen would open an empty registry somewhere."""
+    if not store.strip() or not store.isprintable():
+        return "name a folder or a URL, without control characters"
+    if store.startswith("memory:"):
+        return "memory:// forgets everything when the command ends; name a folder or a bucket"
+    if slip := re.match(r"([a-z][a-z0-9+]+):/?(?!/)", store):
+        return f"write {slip[1]}://, with two slashes"
+    if store.startswith("~"):
+        return "`~` is not expanded; write the whole path"
+    first = PurePath(os.path.normpath(store)).parts[:1]
+    if first in ((), ("specs",), (".git",)):
+        return "results need a folder of their own, such as registry/store"
+    return ""
 
 
 def load_config(root: Path) -> Config:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from runner.errors import Location, Problem, SpecError, UsageError
 from runner.spec.checks import check
@@ -20,6 +20,7 @@ from runner.spec.yaml_file import read_yaml
 from runner.spec.yaml_tree import nearest_place
 
 FILE_NAME = "spec.yaml"
+MISNAMED = "spec.yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,9 @@ def load_specs(root: Path, names: Sequence[str] = ()) -> list[LoadedSpec]:
     problems: list[Problem] = []
     for folder in _chosen(_folders(root), names, root):
         try:
+            if _is_misnamed(folder):
+                where = Location(f"specs/{folder.name}/{MISNAMED}")
+                raise SpecError([Problem(f"the file is named {MISNAMED}", where, f"rename it to {FILE_NAME}")])  # noqa: TRY301
             loaded.append(load_spec(folder / FILE_NAME, root))
         except SpecError as error:
             problems += error.problems
@@ -94,7 +98,13 @@ def _folders(root: Path) -> dict[str, Path]:
 
 def _holds_spec(folder: Path) -> bool:
     """Return whether there is a spec file, or something that was meant to be one."""
-    return os.path.lexists(folder / FILE_NAME) or (folder.is_symlink() and not folder.exists())
+    broken = folder.is_symlink() and not folder.exists()
+    return os.path.lexists(folder / FILE_NAME) or broken or _is_misnamed(folder)
+
+
+def _is_misnamed(folder: Path) -> bool:
+    """Return whether the only spec file has the other usual ending; skipping it would lose a spec silently."""
+    return not os.path.lexists(folder / FILE_NAME) and os.path.lexists(folder / MISNAMED)
 
 
 def _chosen(folders: Mapping[str, Path], names: Sequence[str], root: Path) -> list[Path]:
@@ -107,5 +117,8 @@ def _chosen(folders: Mapping[str, Path], names: Sequence[str], root: Path) -> li
 
             guess = nearest(name, folders)
             hint = f"did you mean `{guess}`?" if guess else f"there are: {', '.join(folders)}"
+            parts = PurePath(name.removesuffix(f"/{FILE_NAME}")).parts
+            if len(parts) > 1 and parts[-1] in folders:
+                hint = f"name the spec, not its file: `{parts[-1]}`"
             raise UsageError(f"there is no spec named `{excerpt(name)}`", hint=hint)
     return [folder for name, folder in folders.items() if not names or name in names]

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runner.contract.contract import OutputContract, build_contract
 from runner.data.prompts import Prompt, prompts_from_jsonl
 from runner.data.rows import Row, rows_from_jsonl
+from runner.errors import GituneError
 from runner.models.base import BaseFiles, BaseRef, materialize
-from runner.plan.subject import Subject
+from runner.plan.subject import Subject, read_contract
 from runner.progress import Report
 from runner.registry.facts import Artifact, Record, RegistryWriter, Step, Version
 
@@ -43,6 +45,17 @@ class StepContext:
         """Return the test prompts."""
         return prompts_from_jsonl(self.registry.read(self.output("prepare", "prompts")))
 
+    def contract(self) -> OutputContract | None:
+        """Build the format contract.
+
+        Raises:
+            GituneError: when it is not the one that the step's key was made of.
+        """
+        loaded = self.subject.loaded
+        require_unchanged("the output format", self.subject.contract, read_contract(loaded))
+        where = loaded.where("evaluation.output_format")
+        return build_contract(loaded.spec.evaluation.output_format, loaded.folder, loaded.root, where)
+
     def base(self, ref: BaseRef | None = None) -> BaseFiles:
         """Return the base model's files, verified and converted once per machine."""
         return materialize(ref or self.subject.base, self.subject.loaded.root, self.cache, self.report)
@@ -54,6 +67,16 @@ class StepResult:
 
     outputs: Mapping[str, Artifact] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+def require_unchanged(what: str, planned: object, now: object) -> None:
+    """Refuse to keep under a key what files edited since the plan would put there.
+
+    Raises:
+        GituneError: when they were edited.
+    """
+    if planned != now:
+        raise GituneError(f"{what} changed while this apply was under way", hint="plan and apply again")
 
 
 def to_json(value: object) -> bytes:

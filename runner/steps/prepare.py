@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from runner.contract.contract import build_contract
 from runner.data.prepare import prepare
 from runner.data.prompts import prompts_of, prompts_to_jsonl
 from runner.data.rows import rows_to_jsonl
+from runner.digest import digest_file
+from runner.plan.subject import digest_sources
 from runner.progress import Progress
-from runner.steps.context import StepContext, StepResult, to_json, to_jsonl
+from runner.steps.context import StepContext, StepResult, require_unchanged, to_json, to_jsonl
 
 
 def run(context: StepContext) -> StepResult:
@@ -15,13 +16,14 @@ def run(context: StepContext) -> StepResult:
 
     Raises:
         DataError: with every finding of severity error.
+        GituneError: when a file was edited since the plan.
     """
     loaded, registry = context.subject.loaded, context.registry
     spec = loaded.spec
-    where = loaded.where("evaluation.output_format")
-    contract = build_contract(spec.evaluation.output_format, loaded.folder, loaded.root, where)
+    contract = context.contract()
     context.report(Progress("reading rows"))
     prepared = prepare(spec.dataset, loaded.folder, loaded.root, contract)
+    require_unchanged("the data", context.subject.files, digest_sources(loaded, digest_file))
     splits = {"train": prepared.train, "validation": prepared.validation, "test": prepared.test}
     outputs = {name: registry.put_bytes(rows_to_jsonl(rows)) for name, rows in splits.items()}
     outputs["prompts"] = registry.put_bytes(prompts_to_jsonl(prompts_of(prepared.test)))

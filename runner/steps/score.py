@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from runner.contract.contract import build_contract
 from runner.evaluation.metrics import score_answers
 from runner.plan.walk import SUBJECTS
 from runner.steps.context import StepContext, StepResult, to_json
@@ -12,10 +11,7 @@ from runner.steps.context import StepContext, StepResult, to_json
 
 def run(context: StepContext) -> StepResult:
     """Score every subject that answered, on the same rows with the same contract."""
-    loaded = context.subject.loaded
-    spec = loaded.spec
-    where = loaded.where("evaluation.output_format")
-    contract = build_contract(spec.evaluation.output_format, loaded.folder, loaded.root, where)
+    spec, contract = context.subject.spec, context.contract()
     rows = context.rows("test")
     scores = {
         subject: score_answers(rows, _answers(context, subject), spec.evaluation.metrics, spec.dataset.label, contract)

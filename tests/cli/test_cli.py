@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from world import World, fake_weights
 
 from runner.cli.main import main
+from runner.errors import UsageError
 
 
 @pytest.fixture
@@ -82,6 +84,48 @@ def test_explain_finds_a_flipped_bit(world, capsys):
     captured = capsys.readouterr()
     assert "✗ score" in captured.out
     assert "do not verify" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "link"),
+    [
+        ('"verdict": "PASS"', '"verdict": "INCONCLUSIVE"', "✗ version"),
+        ('"engine": "llama_cpp"', '"engine": "transformers"', "✗ predict_tuned"),
+        ('"base_digest": "', '"base_digest": "0', "✗ train"),
+        ('"train_key": "', '"train_key": "0', "✗ version"),
+    ],
+)
+def test_explain_finds_a_forged_version(world, capsys, old, new, link):
+    run(world, "apply", "--yes")
+    file = world.root / "registry/store/versions/bot/1.0.0.json"
+    assert old in file.read_text()
+    file.chmod(0o644)
+    file.write_text(file.read_text().replace(old, new))
+    capsys.readouterr()
+    assert run(world, "explain", "bot") == 1
+    assert link in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("said", "code"), [("n\n", 1), ("y\n", 0)])
+def test_apply_shows_the_plan_before_it_asks(world, capsys, monkeypatch, said, code):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal(said))
+    assert run(world, "apply", "--json") == code
+    captured = capsys.readouterr()
+    assert "Plan: 1 to run" in captured.err
+    assert bool(captured.out) == (code == 0)
+    assert ("not applied" in captured.err) == (code == 1)
+
+
+def test_an_error_in_a_step_exits_1_also_where_a_request_was_at_fault(world, monkeypatch):
+    def too_long(*_):
+        raise UsageError("the conversation is longer than the context")
+
+    monkeypatch.setattr("runner.steps.predict.run", too_long)
+    assert run(world, "apply", "--yes") == 1
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,11 @@ def test_a_finding_says_where_what_and_how_to_mend_it(tmp_path):
     assert str(quotes.where) == "data/x.jsonl:1:2"
 
 
+def test_a_sample_does_not_end_with_the_line_feed(tmp_path):
+    _, findings = read(tmp_path / "x", b'{"input": "x"\nnull\r\n')
+    assert [finding.sample for finding in findings] == ['{"input": "x"', "null"]
+
+
 def test_samples_are_masked_short_and_printable(tmp_path):
     _, (finding,) = read(tmp_path / "x", b'["anna.real@mail.com 4111 1111 1111 1111 \x1b[31m", ' + b"1, " * 500 + b"\n")
     assert finding.code == "json_array"

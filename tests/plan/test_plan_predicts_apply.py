@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import World, fake_weights
@@ -32,6 +34,8 @@ EDITS = {
     "rows": lambda w, n: w.files.update({"data/c.jsonl": list(range(120, 127 + 7 * n))}),
     "base": lambda w, n: setattr(w, "base", f"weights {n}"),
     "branch": lambda w, n: setattr(w, "branch", ["main", "topic"][n % 2]),
+    "split": lambda w, n: w.spec["dataset"]["split"].update(test=[0.4, 0.3, 0.2][n]),
+    "generation": lambda w, n: w.spec["evaluation"].update(generation={"max_new_tokens": 64 + n}),
     "alias": lambda w, n: w.spec.update(deployment={"alias": ["production", "canary"][n % 2]}),
 }
 edits = st.lists(st.tuples(st.sampled_from([*EDITS, "revert"]), st.integers(0, 2)), min_size=1, max_size=4)
@@ -68,4 +72,32 @@ def test_what_plan_predicts_is_what_apply_runs(commits):
                 elif step.action != "DEPENDS":
                     assert step.step not in outcome.ran, (step, outcome)
                 assert step.action != "DEPENDS" or step.key is None
-            assert world.plan().idle or outcome.deployment is None
+            assert world.plan().idle
+            assert same_as_without_history(world, outcome)
+
+
+def same_as_without_history(world: World, outcome) -> bool:
+    """Whether what was reused is what this spec would have yielded in an empty registry."""
+    if outcome.gate is None or outcome.deployment is None:
+        return True
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = World(Path(folder))
+        fresh.spec, fresh.files, fresh.base, fresh.branch = world.spec, world.files, world.base, world.branch
+        fresh.apply()
+        ours, theirs = (w.registry.version("bot", outcome.version).content for w in (world, fresh))
+        return ours == theirs
+
+
+def test_two_specs_share_what_is_the_same():
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        world.write()
+        other = copy.deepcopy(world.spec) | {"name": "other", "training": {"learning_rate": 0.002}}
+        shutil.copytree(world.root / "specs/bot", world.root / "specs/other")
+        (world.root / "specs/other/spec.yaml").write_text(yaml.safe_dump(other))
+        plan, outcomes = world.apply_all()
+    second = plan.specs[1]
+    assert (second.step("prepare").action, second.step("prepare").key) == ("DEPENDS", None)
+    assert second.step("prepare").reason == "on prepare of bot, which has the same inputs"
+    # The fakes answer alike after either training, so even the scores are shared.
+    assert outcomes[1].ran == ["train", "predict_tuned", "deploy"]

@@ -1,7 +1,12 @@
 """The plan on a terminal: what a reader who knows Terraform expects to see."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
+from runner.git import Checkout
+from runner.plan.delivery import Delivery
 from runner.plan.model import Change, Estimate, PlannedStep, SpecPlan, make_plan
 from runner.registry.facts import STEPS
 from runner.report.text import duration, printable, render_plan
@@ -76,6 +81,17 @@ Plan: 1 to run, 2 to reuse, 3 depending, 1 blocked. Estimated: about 3 min 20 s,
 )
 def test_nothing_to_do(specs, words):
     assert rendered(*specs) == words
+
+
+def test_a_spec_that_is_not_live_is_not_passed_off_as_up_to_date():
+    # As git's side of the plan words it.
+    elsewhere = Delivery(Checkout(Path(), "c" * 40, "topic"), "main", [], lambda _: True)
+    reason = elsewhere.obstacle(SimpleNamespace(file="specs/a/spec.yaml"), None).reason
+    away = PlannedStep(step="deploy", action="NONE", key=None, reason=reason)
+    assert rendered(spec_plan("a", deploy=away), spec_plan("b")) == (
+        "No changes. 2 specs are up to date.\n  a 1.0.0 is not deployed here: deploys from main once merged; this is topic"
+    )
+    assert "\n  a 1.0.0 is not deployed here: " in rendered(spec_plan("a", deploy=away), spec_plan("b", train="RUN"))
 
 
 def test_specs_that_need_nothing_are_only_counted():

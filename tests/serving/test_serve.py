@@ -72,8 +72,9 @@ def test_elsewhere_a_key_is_needed(shelf, host):
 
 
 def test_a_port_in_use_is_told():
-    with listen("127.0.0.1", 0) as taken, pytest.raises(GituneError, match="another program has this port"):
+    with listen("127.0.0.1", 0) as taken, pytest.raises(GituneError, match="another program has this port") as caught:
         listen("127.0.0.1", taken.getsockname()[1])
+    assert caught.value.message.endswith(": Address already in use")
 
 
 def test_an_unknown_host_is_told():

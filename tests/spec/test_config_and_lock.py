@@ -60,9 +60,9 @@ def test_a_config_is_read(tmp_path):
         ("store: s3:/bucket/prefix\n", 1, "write s3://"),
         ("store: memory:///\n", 1, "forgets everything"),
         ('store: "a\\0b"\n', 1, "control character"),
-        ("store: .\n", 1, "a folder of its own"),
-        ("store: specs/store\n", 1, "a folder of its own"),
-        ("store: x/../.git/store\n", 1, "a folder of its own"),
+        ("store: .\n", 1, "a folder of their own"),
+        ("store: specs/store\n", 1, "a folder of their own"),
+        ("store: x/../.git/store\n", 1, "a folder of their own"),
         ('policy: {deploy_branch: ""}\n', 1, "name a branch"),
     ],
 )

@@ -111,14 +111,14 @@ def test_an_unknown_name_is_wrong_usage(repository, design, names, fragment):
 
 @pytest.mark.parametrize("name", ["specs/support-triage", "specs/support-triage/", "specs/support-triage/spec.yaml"])
 def test_a_path_in_place_of_a_name_is_answered_with_the_name(repository, design, name):
-    repository.write(design)
+    repository.file.write_text(design)
     with pytest.raises(UsageError) as caught:
         load_specs(repository.root, [name])
     assert "name the spec, not its file: `support-triage`" in str(caught.value)
 
 
 def test_a_spec_file_with_another_ending_is_told_not_skipped(repository, design):
-    repository.write(design)
+    repository.file.write_text(design)
     other = repository.root / "specs" / "other"
     other.mkdir()
     (other / "spec.yml").write_text(design)
@@ -129,7 +129,7 @@ def test_a_spec_file_with_another_ending_is_told_not_skipped(repository, design)
 
 
 def test_a_copied_folder_that_can_be_no_name_is_to_be_renamed(repository, design):
-    repository.write(design)
+    repository.file.write_text(design)
     copy = repository.root / "specs" / "my bot"
     copy.mkdir()
     (copy / "spec.yaml").write_text(design)
