@@ -39,6 +39,7 @@ check: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/interrogate --quiet runner
 	$(BIN)/gitune schema --check
 
 fix: .venv/installed

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from runner.cli.project import cache_folder, open_project
+from runner.errors import GituneError
 
 
 @click.command()
@@ -15,8 +16,13 @@ from runner.cli.project import cache_folder, open_project
 @click.pass_obj
 def serve(directory: Path, host: str, port: int) -> None:
     """Serve every deployed model with an OpenAI-compatible API until interrupted."""
-    from runner.serving.engines import loader
-    from runner.serving.serve import serve as run_server
+    try:
+        from runner.serving.engines import loader
+        from runner.serving.serve import serve as run_server
+    except ModuleNotFoundError as error:
+        raise GituneError(
+            f"serve needs {error.name}, which is not installed", hint="pip install 'gitune[serve]'"
+        ) from error
 
     project = open_project(directory)
     load = loader(project.registry, project.root, cache_folder())

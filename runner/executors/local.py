@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import runner
-from runner.errors import TerminalError
+from runner.errors import GituneError, TerminalError
+from runner.executors.crash import explain_crash
 from runner.plan.walk import Decision, Walk
 from runner.progress import Report
 from runner.registry.facts import Deployment, Failure, Record, RegistryWriter, Step
@@ -34,6 +35,7 @@ class LocalExecutor:
 
         Raises:
             TerminalError: remembered under `failures/`, so that the next apply does not try the same again.
+            GituneError: anything else that went wrong; nothing is recorded.
         """
         started = datetime.now(UTC)
         with tempfile.TemporaryDirectory(prefix=f"gitune-{decision.step}-") as scratch:
@@ -42,6 +44,10 @@ class LocalExecutor:
             except TerminalError as error:
                 self._remember(decision, error)
                 raise
+            except GituneError:
+                raise
+            except Exception as error:  # a library's own: one broken spec must not take the others down
+                raise explain_crash(decision.step, error, self.cache / "crashes") from error
         record = Record(
             step=decision.step,
             key=str(decision.key),

@@ -151,6 +151,29 @@ def test_terminal_failure_is_remembered(world, monkeypatch):
     assert step(world.plan(retry=True), "train").action == "RUN"
 
 
+@pytest.mark.parametrize(
+    ("crash", "words"),
+    [
+        (ZeroDivisionError("division by zero"), "train broke down: ZeroDivisionError: division by zero"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (ModuleNotFoundError("No module named 'peft'", name="peft"), "pip install 'gitune[local]'"),
+    ],
+)
+def test_a_crash_is_one_message_and_records_nothing(world, monkeypatch, crash, words):
+    class Breaks:
+        def train(self, job, report):
+            raise crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr("runner.steps.train.open_backend", lambda _: Breaks())
+        _, outcome = world.apply()
+    assert outcome.exit_code == 1
+    assert words in str(outcome.error)
+    _, again = world.apply()
+    assert again.exit_code == 0
+    assert "prepare" not in again.ran
+
+
 def test_lost_artifact_of_an_unreleased_step_runs_again(world):
     world.apply(through="gate")
     for record in world.registry.records("score"):

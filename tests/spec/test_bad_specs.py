@@ -105,6 +105,7 @@ ONE_PROBLEM = [
     ("method: lora ", "method: full ", "method:", [UNAVAILABLE]),
     ("samples: 1", "samples: 5", "samples:", [f"`evaluation.generation.samples: 5` {UNAVAILABLE}"]),
     ("profile: default", "profile: gpu", "profile:", [UNAVAILABLE]),
+    ("beats: base", "beats: version:1.0.0", "beats:", [f"`beats: version:1.0.0` {UNAVAILABLE}", "base, champion"]),
     # what YAML readers disagree about
     ("owner: support-platform", "owner: no", "owner:", ["disagree about `no`", 'quote it if text is meant: "no"']),
     ("  seed: 42\n\n", "  seed: 010\n\n", "seed: 010", ["disagree about `010`"]),
