@@ -34,6 +34,8 @@ class Outcome:
     """The log entry this apply wrote."""
     blocked: str | None = None
     """Why it is not deployed, when something must be mended."""
+    idle: str | None = None
+    """Why there is nothing to deploy here."""
     error: GituneError | None = None
     """What stopped it."""
 
@@ -116,6 +118,8 @@ def _deploy(planned: SpecPlan, walk: Walk, loop: Reconciler, outcome: Outcome) -
     loop.watcher.decided(outcome.name, decision)
     if decision.action == "BLOCKED":
         outcome.blocked = outcome.blocked or f"deploy: {decision.reason}"
+    if decision.action == "NONE":
+        outcome.idle = decision.reason
     if decision.action != "RUN":
         return
     outcome.deployment = loop.executor.deploy(walk, loop.now())

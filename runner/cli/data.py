@@ -26,6 +26,7 @@ def lock(directory: Path, specs: tuple[str, ...]) -> None:
     for loaded in load_specs(project.root, specs):
         uri = loaded.spec.base_model
         if not needs_pin(uri):
+            click.echo(f"{loaded.spec.name}: nothing to pin, {uri} is in the repository")
             continue
         pins = {uri: pin_base(uri, project.root)}
         if load_lock(loaded.folder) == pins:

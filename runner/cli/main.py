@@ -95,10 +95,10 @@ def main(arguments: list[str] | None = None) -> None:
     except GituneError as error:
         click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True, color=_coloured(sys.stderr))
         code = error.exit_code
-    except BrokenPipeError:
-        # The reader of our output went away, as `| head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    except OSError as error:
+        # A file of the user's, or the terminal: what went wrong is in the words of the operating system.
+        click.echo(f"Error: {error}", err=True)
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 

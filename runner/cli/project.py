@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from runner import git
+from runner.contract.contract import build_contract
 from runner.digest import digest_bytes
-from runner.errors import SpecError, UsageError
+from runner.errors import Problem, SpecError, UsageError
 from runner.file_index import FileIndex
 from runner.plan.delivery import Delivery
 from runner.plan.subject import Subject, gather_all
@@ -22,7 +23,7 @@ from runner.spec.load import load_specs
 
 def cache_folder() -> Path:
     """Return the machine-wide cache: GITUNE_CACHE, else the XDG cache folder."""
-    if (chosen := os.environ.get("GITUNE_CACHE")) is not None:
+    if chosen := os.environ.get("GITUNE_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gitune"
 
@@ -69,14 +70,21 @@ class Project:
         return subjects
 
     def check_schema(self, names: Sequence[str] = ()) -> None:
-        """Check specs against the published JSON Schema too, as an editor does.
+        """Check specs against the published JSON Schema too, as an editor does, and build their format contracts.
 
         Raises:
             SpecError: with every difference.
         """
         from runner.spec.schema import validate_with_jsonschema
 
-        problems = [p for loaded in load_specs(self.root, names) for p in validate_with_jsonschema(loaded)]
+        problems: list[Problem] = []
+        for loaded in load_specs(self.root, names):
+            problems += validate_with_jsonschema(loaded)
+            where = loaded.where("evaluation.output_format")
+            try:
+                build_contract(loaded.spec.evaluation.output_format, loaded.folder, loaded.root, where)
+            except SpecError as error:
+                problems += error.problems
         if problems:
             raise SpecError(problems)
 

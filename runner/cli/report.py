@@ -16,7 +16,9 @@ from runner.report.markdown import render_markdown
 @click.command()
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), help="Write to a file."
+)
 @click.pass_obj
 def report(directory: Path, name: str, as_json: bool, output: Path | None) -> None:
     """Render what NAME's evaluation found: gates, metrics, loss curve, examples."""
@@ -24,7 +26,7 @@ def report(directory: Path, name: str, as_json: bool, output: Path | None) -> No
     (subject,) = project.subjects([name])
     found = gather_report(look(Walk(subject, project.registry, project.delivery())))
     text = found.model_dump_json(indent=2) + "\n" if as_json else render_markdown(found)
-    if output is None:
+    if output is None or str(output) == "-":
         click.echo(text, nl=False)
         return
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ def status(directory: Path, specs: tuple[str, ...], as_json: bool) -> None:
                 "wanted": spec.version,
                 "alias": spec.deployment.alias,
                 "live": live.version if live else None,
-                "since": live.deployed.isoformat() if live else None,
+                "since": live.deployed.isoformat(timespec="seconds") if live else None,
                 "state": _state(spec_plan, live),
             }
         )

@@ -56,7 +56,7 @@ class LocalExecutor:
             metrics=dict(result.metrics),
             spec=walk.subject.spec.name,
             version=walk.subject.spec.version,
-            commit=walk.delivery.checkout.commit,
+            commit=walk.delivery.commit_of(walk.subject.loaded),
             started=started,
             finished=datetime.now(UTC),
             environment=environment(),

@@ -31,10 +31,18 @@ class Delivery:
     """Whether HEAD is a commit or descends from it; None when the commit is unknown here."""
     force_older: bool = False
 
+    def uncommitted(self, loaded: LoadedSpec) -> list[str]:
+        """Return the paths beside a spec that are not as committed."""
+        folder = loaded.file.rsplit("/", 1)[0] + "/"
+        return [path for path in self.dirty if path.startswith(folder)]
+
+    def commit_of(self, loaded: LoadedSpec) -> str | None:
+        """Return the commit that holds this spec as it is; None when it holds another, or there is none."""
+        return None if self.uncommitted(loaded) else self.checkout.commit
+
     def obstacle(self, loaded: LoadedSpec, live: Deployment | None) -> Obstacle | None:
         """Return what keeps this spec from being deployed from here, if anything does."""
-        folder = loaded.file.rsplit("/", 1)[0] + "/"
-        uncommitted = [path for path in self.dirty if path.startswith(folder)]
+        uncommitted = self.uncommitted(loaded)
         if self.checkout.commit is None:
             return Obstacle("BLOCKED", "a deployment names its commit, and there is none: `git init` and commit first")
         if self.checkout.branch != self.deploy_branch:

@@ -76,7 +76,7 @@ def digest_sources(loaded: LoadedSpec, digest: Callable[[Path], str]) -> dict[st
     """Return the digests of the source files, by role and repository path."""
     data = loaded.spec.dataset
     roles = {"train": data.train, "validation": data.validation, "test": data.test}
-    return {role: _digests(patterns, loaded, digest) for role, patterns in roles.items()}
+    return {role: _digests(role, patterns, loaded, digest) for role, patterns in roles.items()}
 
 
 def read_contract(loaded: LoadedSpec) -> object:
@@ -98,8 +98,9 @@ def _check_judgeable(loaded: LoadedSpec) -> None:
         raise SpecError([Problem(error.message, loaded.where(path), error.hint)]) from error
 
 
-def _digests(patterns: list[str], loaded: LoadedSpec, digest: Callable[[Path], str]) -> dict[str, str]:
-    files = source_files(patterns, loaded.folder, loaded.root) if patterns else []
+def _digests(role: str, patterns: list[str], loaded: LoadedSpec, digest: Callable[[Path], str]) -> dict[str, str]:
+    where = loaded.where(f"dataset.{role}")
+    files = source_files(patterns, loaded.folder, loaded.root, where) if patterns else []
     return {_shown(path, loaded.root): digest(path) for path in files}
 
 

@@ -200,7 +200,9 @@ class Walk:
 
     def _version_taken(self, decision: Decision, released: Version) -> SpecError:
         spec, loaded = self.subject.spec, self.subject.loaded
-        why = f" ({describe(list(decision.changes), self.subject)})" if decision.changes else ""
+        made = self.reader.record("train", released.content.train_key)
+        changes = explain_miss(decision.inputs, made, self.subject, self.reader) if made else []
+        why = f" ({describe(changes, self.subject)})" if changes else ""
         newest = self.reader.versions(spec.name)[-1].version
         return SpecError(
             [

@@ -45,6 +45,8 @@ def build_report(
     curve: Sequence[Mapping[str, Any]],
     card: Mapping[str, Any],
     champion: str | None,
+    commit: str | None,
+    live: bool = False,
 ) -> Report:
     """Build the report of one evaluation.
 
@@ -58,6 +60,8 @@ def build_report(
         curve: points of the loss curve.
         card: the data card.
         champion: the champion's version.
+        commit: the commit that holds this spec; None while it is not committed.
+        live: whether this version is deployed already.
 
     Raises:
         GituneError: when base or tuned was not scored, or on other rows.
@@ -65,12 +69,11 @@ def build_report(
     outcome = overall(verdicts)
     releasable = outcome == "PASS" or (outcome == "INCONCLUSIVE" and spec.evaluation.on_inconclusive == "warn")
     metric, right = _right_or_wrong(spec.evaluation.primary, scores)
-    gate = records.get("gate")
     best = records["train"].metrics.get("best_epoch") if "train" in records else None
     return Report(
         name=spec.name,
         version=spec.version,
-        commit=gate.commit if gate else None,
+        commit=commit,
         champion=champion,
         outcome=outcome,
         releasable=releasable,
@@ -84,8 +87,8 @@ def build_report(
         curve=[_point(point) for point in curve],
         best_epoch=best,
         data=dict(_facts(card)),
-        provenance=_provenance(spec, records),
-        next_step=_next_step(spec, outcome, releasable=releasable),
+        provenance=_provenance(spec, records, commit),
+        next_step=_live(spec) if live else _next_step(spec, outcome, releasable=releasable),
     )
 
 
@@ -184,12 +187,11 @@ def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "findings", ", ".join(f"{kind['code']} {kind['count']} ({kind['severity']})" for kind in found) or "none"
 
 
-def _provenance(spec: Spec, records: Mapping[Step, Record]) -> Provenance:
+def _provenance(spec: Spec, records: Mapping[Step, Record], commit: str | None) -> Provenance:
     digests = {name: artifact.digest for record in records.values() for name, artifact in record.outputs.items()}
     told = {name: digests[name] for name in ("train", "test", "adapter", "scores") if name in digests}
     newest = max(records.values(), key=lambda record: record.finished, default=None)
     source = records.get("train", newest)
-    commit = records["gate"].commit if "gate" in records else None
     checkout = f"git checkout {commit} && " if commit else ""
     return Provenance(
         base_model=spec.base_model,
@@ -200,6 +202,10 @@ def _provenance(spec: Spec, records: Mapping[Step, Record]) -> Provenance:
         environment=dict(source.environment) if source else {},
         reproduce=f"{checkout}gitune apply {spec.name} --through evaluate",
     )
+
+
+def _live(spec: Spec) -> str:
+    return f"{spec.version} is live as {spec.deployment.alias}."
 
 
 def _next_step(spec: Spec, outcome: Outcome, *, releasable: bool) -> str:

@@ -46,6 +46,8 @@ def gather_report(walk: Walk) -> Report:
         curve=_json(walk, "train", "curve"),
         card=_json(walk, "prepare", "card"),
         champion=champion.version if champion else None,
+        commit=walk.delivery.commit_of(walk.subject.loaded),
+        live=walk.live is not None and walk.live.version == spec.version,
     )
 
 

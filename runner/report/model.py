@@ -135,7 +135,7 @@ class Report(ReportPart):
     version: str
     """Version under evaluation."""
     commit: str | None
-    """Git commit it was evaluated at."""
+    """Git commit that holds the spec as it was evaluated; null while it is not committed."""
     champion: str | None
     """Version it was compared with, if any."""
     outcome: Outcome

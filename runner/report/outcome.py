@@ -28,11 +28,11 @@ def _verdict(verdict: dict[str, Any], *, coloured: bool) -> str:
 
 def _ending(outcome: Outcome) -> str:
     if outcome.error is not None:
-        return f"failed: {outcome.error}"
+        return "failed: " + str(outcome.error).replace("\n", "\n  ")
     if outcome.deployment is not None:
         entry = outcome.deployment
         was = f" (was {entry.previous})" if entry.previous else ""
         return f"deployed: {entry.alias} is now {entry.version}{was}, entry {entry.number}"
     if outcome.blocked is not None:
         return f"not deployed; {outcome.blocked}"
-    return "nothing to deploy"
+    return f"not deployed: {outcome.idle}" if "gate" in outcome.ran else f"nothing to deploy: {outcome.idle}"

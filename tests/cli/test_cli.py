@@ -178,6 +178,64 @@ def test_report_is_markdown(world, capsys):
     assert "| gate" in shown.lower()
 
 
+def test_report_names_a_commit_only_when_it_holds_the_spec(world, capsys):
+    run(world, "apply", "--yes")
+    world.spec |= {"version": "1.1.0"}
+    world.spec["training"]["learning_rate"] = 0.002
+    world.write()
+    run(world, "apply", "--yes", "--through", "evaluate")
+    capsys.readouterr()
+    assert run(world, "report", "bot") == 0
+    assert "not committed" in capsys.readouterr().out
+    commit(world, "second")
+    assert run(world, "report", "bot") == 0
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=world.root, check=True, capture_output=True, text=True)
+    assert head.stdout.strip() in capsys.readouterr().out
+
+
+def test_another_branch_is_told_why_nothing_is_deployed(world, capsys):
+    git(world, "switch", "--quiet", "--create", "topic")
+    assert run(world, "apply", "--yes") == 0
+    assert "not deployed: deploys from main once merged; this is topic" in capsys.readouterr().out
+
+
+def test_validate_builds_the_contract(world, capsys):
+    world.spec["evaluation"]["output_format"] = {"regex": "(a"}
+    world.write()
+    assert run(world, "validate") == 1
+    assert "spec.yaml:" in capsys.readouterr().err
+
+
+def test_released_difference_is_told_against_the_release(world, capsys):
+    run(world, "apply", "--yes")
+    world.spec |= {"version": "1.1.0"}
+    world.spec["training"]["learning_rate"] = 0.003
+    commit(world, "a try")
+    run(world, "apply", "--yes", "--through", "evaluate")
+    world.spec |= {"version": "1.0.0"}
+    world.spec["training"]["learning_rate"] = 0.002
+    world.write()
+    capsys.readouterr()
+    assert run(world, "plan") == 1
+    assert "learning_rate 0.001 → 0.002" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_one_message(world, capsys):
+    run(world, "apply", "--yes")
+    capsys.readouterr()
+    assert run(world, "report", "bot", "--output", str(world.root / ".gitignore" / "report.md")) == 1
+    assert capsys.readouterr().err.startswith("Error: ")
+
+
+def test_schema_leaves_other_peoples_files_alone(world):
+    (world.root / "docs").mkdir()
+    (world.root / "docs/spec.md").write_text("mine")
+    assert run(world, "schema") == 0
+    assert (world.root / "docs/spec.md").read_text() == "mine"
+    assert (world.root / "schemas/spec.schema.json").exists()
+    assert run(world, "schema", "--check") == 0
+
+
 def test_works_as_a_module(world):
     done = subprocess.run([sys.executable, "-m", "runner", "version"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "0.1.0"

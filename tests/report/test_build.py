@@ -67,7 +67,16 @@ def test_without_champion_curve_or_records(pieces):
     scores = {name: pieces["scores"][name] for name in ("base", "tuned")}
     verdicts = judge(pieces["spec"].evaluation.gates, scores, None)
     report = build_report(
-        **{**pieces, "scores": scores, "verdicts": verdicts, "champion": None, "records": {}, "curve": [], "card": {}}
+        **{
+            **pieces,
+            "scores": scores,
+            "verdicts": verdicts,
+            "champion": None,
+            "commit": None,
+            "records": {},
+            "curve": [],
+            "card": {},
+        }
     )
     assert report.headline.champion is None
     assert (report.outcome, report.commit, report.best_epoch) == ("PASS", None, None)
