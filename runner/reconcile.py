@@ -99,9 +99,7 @@ def _reconcile(planned: SpecPlan, subject: Subject, loop: Reconciler, outcome: O
             outcome.blocked = outcome.blocked or f"{step}: {decision.reason}"
         record = decision.record
         if decision.action == "RUN":
-            record = loop.executor.run(walk, decision)
-            outcome.ran.append(step)
-            loop.watcher.finished(outcome.name, decision, record)
+            record = _run(walk, decision, loop, outcome)
         walk.settle(decision, record)
     outcome.gate = walk.records.get("gate")
 
@@ -110,6 +108,21 @@ def _reconcile(planned: SpecPlan, subject: Subject, loop: Reconciler, outcome: O
         _deploy(planned, walk, loop, outcome)
     except ConflictError:
         _deploy(planned, walk, loop, outcome)
+
+
+def _run(walk: Walk, decision: Decision, loop: Reconciler, outcome: Outcome) -> Record | None:
+    """Run a step; None when it failed but only adds to what a released version already proved."""
+    try:
+        record = loop.executor.run(walk, decision)
+    except GituneError as error:
+        # Answers or scores of a released version that are asked for again must not hold its way back to production.
+        if walk.released is None or decision.step in ("prepare", "train"):
+            raise
+        outcome.error = outcome.error or error
+        return None
+    outcome.ran.append(decision.step)
+    loop.watcher.finished(outcome.name, decision, record)
+    return record
 
 
 def _deploy(planned: SpecPlan, walk: Walk, loop: Reconciler, outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from runner.reconcile import Outcome
@@ -15,7 +16,7 @@ def render_outcome(outcome: Outcome, *, coloured: bool) -> str:
     if outcome.gate is not None:
         lines += [_verdict(verdict, coloured=coloured) for verdict in outcome.gate.metrics["verdicts"]]
     lines.append(f"  ran: {', '.join(outcome.ran) or 'nothing'}")
-    lines.append(f"  {_ending(outcome)}")
+    lines += [f"  {ending}" for ending in _endings(outcome)]
     return "\n".join(lines)
 
 
@@ -26,13 +27,13 @@ def _verdict(verdict: dict[str, Any], *, coloured: bool) -> str:
     return f"  {outcome} {verdict['gate']}: {verdict['reason']}"
 
 
-def _ending(outcome: Outcome) -> str:
+def _endings(outcome: Outcome) -> Iterator[str]:
     if outcome.error is not None:
-        return "failed: " + str(outcome.error).replace("\n", "\n  ")
-    if outcome.deployment is not None:
-        entry = outcome.deployment
+        yield "failed: " + str(outcome.error).replace("\n", "\n  ")
+    if (entry := outcome.deployment) is not None:
         was = f" (was {entry.previous})" if entry.previous else ""
-        return f"deployed: {entry.alias} is now {entry.version}{was}, entry {entry.number}"
-    if outcome.blocked is not None:
-        return f"not deployed; {outcome.blocked}"
-    return f"not deployed: {outcome.idle}" if "gate" in outcome.ran else f"nothing to deploy: {outcome.idle}"
+        yield f"deployed: {entry.alias} is now {entry.version}{was}, entry {entry.number}"
+    elif outcome.blocked is not None:
+        yield f"not deployed; {outcome.blocked}"
+    elif outcome.error is None:
+        yield f"not deployed: {outcome.idle}" if "gate" in outcome.ran else f"nothing to deploy: {outcome.idle}"

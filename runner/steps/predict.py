@@ -22,7 +22,9 @@ def run(context: StepContext, step: Step) -> StepResult:
     """
     engine_name, model, settings = _asked(context, step)
     prompts = context.prompts()
-    with open_engine(engine_name, model) as engine:
+    # One at a time: answers that share a batch change each other's last bits, and greedy answers with them. The same
+    # key must yield the same answers, and base and tuned must be asked alike.
+    with open_engine(engine_name, model, slots=1) as engine:
         answers = {answer.prompt_id: answer for answer in engine.answer(prompts, settings, context.report)}
     missing = [prompt.id for prompt in prompts if prompt.id not in answers]
     if missing:

@@ -6,9 +6,9 @@ import copy
 import json
 
 import pytest
-from world import World, fake_weights
+from world import FakeEngine, World, fake_weights
 
-from runner.errors import SpecError
+from runner.errors import GituneError, SpecError
 from runner.plan import keys
 from runner.steps import deploy, prepare, score, train
 
@@ -163,3 +163,25 @@ def test_plans_of_different_specs_differ(world):
     assert world.plan().digest == digest
     world.spec["training"]["learning_rate"] = 0.002
     assert world.plan().digest != digest
+
+
+def test_a_failing_evaluation_does_not_hold_a_rollback_back(world, monkeypatch):
+    world.apply()
+    first = copy.deepcopy(world.spec)
+    world.spec["version"] = "1.1.0"
+    world.spec["training"]["learning_rate"] = 0.002
+    world.apply()
+    answers = world.registry.record("predict_tuned", world.registry.version("bot", "1.0.0").keys["predict_tuned"])
+    digest = answers.outputs["answers"].digest
+    (world.root / "registry/store/blobs/sha256" / digest[:2] / digest[2:]).unlink()
+
+    class Silent(FakeEngine):
+        def answer(self, prompts, settings, report):
+            raise GituneError("llama.cpp is not itself today")
+
+    monkeypatch.setattr("runner.steps.predict.open_engine", Silent)
+    world.spec = first
+    _, outcome = world.apply()
+    assert outcome.deployment.version == "1.0.0"
+    assert outcome.exit_code == 1
+    assert "not itself today" in str(outcome.error)
