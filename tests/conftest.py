@@ -2,6 +2,11 @@
 
 from hypothesis import settings
 
+from runner.models.cores import wait_politely
+
+# Before any test imports torch or xllamacpp.
+wait_politely()
+
 # These machines are shared: how long one example takes says nothing about the code.
 settings.register_profile("gitune", deadline=None)
 settings.load_profile("gitune")
