@@ -226,13 +226,17 @@ class Walk:
             reason = f"the champion {number} is missing from the registry; restore it from a copy of the store"
             return Decision("predict_champion", "BLOCKED", reason)
         if champion is None:
-            reason = "this model is the champion" if self.live else "no version to compare with"
-            return Decision("predict_champion", "NONE", reason)
+            return Decision("predict_champion", "NONE", self._no_champion())
         content, prompts = champion.content, self.records["prepare"].outputs["prompts"].digest
         inputs = keys.predict_inputs(
             content.base_digest, content.adapter.digest, content.engine, content.generation, prompts
         )
         return self._find("predict_champion", inputs)
+
+    def _no_champion(self) -> str:
+        if self.released is not None:
+            return f"nothing to compare with was live when {self.released.version} was released"
+        return "the live version is this very model" if self.live else "no version to compare with"
 
     def _score_inputs(self) -> keys.Inputs:
         answers = {subject: self.records[step] for subject, step in SUBJECTS.items() if step in self.records}
