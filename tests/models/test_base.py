@@ -1,7 +1,10 @@
 """Base model URIs -> digests and files, and what is refused on the way."""
 
+import os
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tiny import make_tiny_llama
@@ -200,3 +203,29 @@ def test_an_absent_hub_model_says_how_to_get_it(tmp_path, monkeypatch):
     with pytest.raises(GituneError, match="cannot be downloaded") as caught:
         pin_base(f"hf://a/b@{COMMIT}", tmp_path)
     assert "HF_HUB_OFFLINE" in caught.value.hint
+
+
+def test_a_commit_is_found_in_the_hub_cache(tmp_path):
+    """A cache as huggingface_hub lays it out, read in a process of its own: the library reads HF_HOME when imported."""
+    commit = "a" * 40
+    repository = tmp_path / "hub" / "models--org--tiny"
+    make_tiny_llama(repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from runner.models.base import BaseRef, materialize, pin_base\n"
+        f"uri = 'hf://org/tiny@{commit}'\n"
+        "pin = pin_base(uri, Path('.'))\n"
+        "files = materialize(BaseRef(uri, pin.sha256, pin.size), Path('.'), Path(sys.argv[1]))\n"
+        "print(files.checkpoint)\n"
+    )
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "cache")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(done.stdout.strip()) == repository / "snapshots" / commit
