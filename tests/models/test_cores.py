@@ -24,9 +24,13 @@ def test_at_least_one_thread_and_never_more_than_cores():
 
 
 def test_a_users_own_waiting_policy_is_kept(monkeypatch):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     cores.wait_politely()
-    assert cores.os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert "GOMP_SPINCOUNT" not in cores.os.environ
     monkeypatch.delenv("OMP_WAIT_POLICY")
     cores.wait_politely()
-    assert cores.os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert cores.os.environ["GOMP_SPINCOUNT"] == "20000"
+    monkeypatch.setenv("GOMP_SPINCOUNT", "5")
+    cores.wait_politely()
+    assert cores.os.environ["GOMP_SPINCOUNT"] == "5"
