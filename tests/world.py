@@ -174,4 +174,6 @@ def fake_weights(monkeypatch) -> None:
     monkeypatch.setattr("runner.steps.train.open_backend", lambda _: FakeBackend())
     monkeypatch.setattr("runner.steps.predict.open_engine", FakeEngine)
     monkeypatch.setattr("runner.steps.deploy.open_engine", FakeEngine)
-    monkeypatch.setattr("runner.steps.context.materialize", lambda ref, root, *_: BaseFiles(ref, root / "base", None))
+    monkeypatch.setattr(
+        "runner.steps.context.materialize", lambda ref, root, *_: BaseFiles(ref, root / "base", root / "base.gguf")
+    )

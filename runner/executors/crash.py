@@ -17,6 +17,7 @@ EXTRAS = {
     "gguf": "local",
     "xllamacpp": "local",
     "safetensors": "local",
+    "bitsandbytes": "qlora",
 }
 
 

@@ -5,7 +5,6 @@ Light to import; opening an engine imports its libraries and loads the model.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from typing import Any, Protocol, Self
 from runner.data.prompts import Prompt
 from runner.errors import GituneError, UsageError
 from runner.models.base import BaseFiles
+from runner.models.checkpoint import longest_context
 from runner.models.cores import bounded_threads, wait_politely
+from runner.models.trained import as_base, is_checkpoint, require_base
 from runner.progress import Report
 from runner.spec.models import Generation
 
@@ -41,6 +42,11 @@ class ModelFiles:
 
     base: BaseFiles
     adapter: Path | None
+
+    @classmethod
+    def tuned(cls, base: BaseFiles, trained: Path) -> Self:
+        """Return the model that training made of `base`: with its adapter, or the whole checkpoint in its place."""
+        return cls(as_base(base, trained), None) if is_checkpoint(trained) else cls(base, trained)
 
 
 class Engine(Protocol):
@@ -104,8 +110,9 @@ def open_engine(
         slots: Answers written at the same time.
         context: Tokens of prompt and answer together, for each slot; never more than the model was made for.
     """
-    config = json.loads((model.base.checkpoint / "config.json").read_text(encoding="utf-8"))
-    context = min(context, config.get("max_position_embeddings", context))
+    if model.adapter:
+        require_base(model.adapter, model.base)
+    context = min(context, longest_context(model.base.checkpoint) or context)
     cores = bounded_threads(threads)
     wait_politely()
     if name == "llama_cpp":

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -191,11 +192,22 @@ class _Watch(StoppingCriteria):  # type: ignore[misc] # transformers has no type
 def _load(model: ModelFiles, device: torch.device) -> Any:
     network = load_causal_lm(model.base.checkpoint, torch.float32 if device.type == "cpu" else torch.bfloat16)
     if model.adapter:
-        from peft import PeftModel
-
-        # Merged, an adapter costs nothing while answering.
-        network = PeftModel.from_pretrained(network, model.adapter).merge_and_unload()
+        network = _merged(network, model.adapter)
     return network.eval().to(device)
+
+
+def _merged(network: Any, adapter: Path) -> Any:
+    """Add an adapter's update to the weights; merged, it costs nothing while answering."""
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    try:
+        return PeftModel.from_pretrained(network, adapter).merge_and_unload()
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise GituneError(
+            f"the adapter in {adapter} cannot be put on {type(network).__name__}: {str(error).splitlines()[0]}",
+            hint="it is damaged, or of another base model",
+        ) from error
 
 
 def _end_tokens(tokenizer: Any, network: Any) -> list[int]:

@@ -7,15 +7,18 @@ files = materialize(ref, root, cache, report)                               # ve
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from runner.digest import digest_file, digest_json
 from runner.errors import GituneError, Location, Problem, RegistryError, SpecError
 from runner.file_index import FileIndex
+from runner.models.hf_to_gguf import config_obstacle
 from runner.models.locate import (
     BaseUri,
     checkpoint_files,
@@ -39,6 +42,8 @@ class BaseRef:
     digest: str
     """sha256 of the GGUF file, or of the names and digests of a checkpoint's files."""
     size: int
+    no_gguf: str | None = field(default=None, compare=False)
+    """Why llama.cpp cannot serve it, as far as that is known before its files are opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,12 @@ def resolve_base(
     try:
         parsed = parse_uri(uri)
         if parsed.scheme == "file":
-            return _digest(uri, local_path(parsed, root, file_roots), index.digest)
+            path = local_path(parsed, root, file_roots)
+            ref, config = _digest(uri, path, index.digest), _config(path)
+            return replace(ref, no_gguf=config_obstacle(config) if config else None)
         if pin := lock.get(uri):
-            return BaseRef(uri, pin.sha256, pin.size)
+            known = {"model_type": pin.model_type}
+            return BaseRef(uri, pin.sha256, pin.size, config_obstacle(known) if pin.model_type else None)
     except GituneError as error:
         raise SpecError([Problem(error.message, where, error.hint)]) from error
     raise SpecError([Problem(f"base_model {uri} is not pinned in data.lock", where, "run `gitune data lock`")])
@@ -80,8 +88,9 @@ def resolve_base(
 
 def pin_base(uri: str, root: Path, file_roots: Sequence[str] = ()) -> Pin:
     """Find a base model, downloading it if need be, and return the pin that `gitune data lock` writes."""
-    ref = _digest(uri, _find(parse_uri(uri), root, file_roots), digest_file)
-    return Pin(sha256=ref.digest, size=ref.size)
+    path = _find(parse_uri(uri), root, file_roots)
+    ref = _digest(uri, path, digest_file)
+    return Pin(sha256=ref.digest, size=ref.size, model_type=_config(path).get("model_type"))
 
 
 def materialize(
@@ -149,6 +158,12 @@ def _digest(uri: str, path: Path, digest: Callable[[Path], str]) -> BaseRef:
     if path.suffix != ".gguf":
         raise GituneError(f"{uri} is neither a .gguf file nor a checkpoint folder", hint="pickled weights are refused")
     return BaseRef(uri, digest(path), path.stat().st_size)
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """Return a checkpoint's configuration; empty for a GGUF file."""
+    file = path / "config.json"
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
 
 
 def _build(target: Path, write: Callable[[Path], None]) -> None:

@@ -5,6 +5,7 @@ The only place that imports transformers' Auto classes, so that its own bars and
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,14 +40,56 @@ def load_tokenizer(checkpoint: Path) -> Any:
 
 
 def load_causal_lm(checkpoint: Path, dtype: torch.dtype) -> Any:
-    """Return the language model of a checkpoint, in evaluation mode."""
+    """Return the language model of a checkpoint, in evaluation mode.
+
+    Raises:
+        GituneError: when its files are damaged or do not belong together.
+    """
+    return _load(checkpoint, dtype=dtype)
+
+
+def load_nf4(checkpoint: Path, device: torch.device) -> Any:
+    """Return the language model of a checkpoint on a GPU, its linear layers in 4 bits (QLoRA, arXiv:2305.14314)."""
+    import bitsandbytes  # noqa: F401 - transformers would name it only in a long error
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return _load(checkpoint, dtype=torch.bfloat16, quantization_config=quantization, device_map={"": device})
+
+
+def longest_context(checkpoint: Path) -> int | None:
+    """Return how many tokens a model was made to read; None where its configuration does not say."""
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    # Most families' name, GPT-2's, MPT's.
+    names = ("max_position_embeddings", "n_positions", "max_seq_len")
+    return next((config[name] for name in names if isinstance(config.get(name), int)), None)
+
+
+def _load(checkpoint: Path, **options: Any) -> Any:
     transformers = _quiet_transformers()
+    from safetensors import SafetensorError
+
     try:
-        return transformers.AutoModelForCausalLM.from_pretrained(
-            checkpoint, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        model, found = transformers.AutoModelForCausalLM.from_pretrained(
+            checkpoint,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _unusable(checkpoint, "model", error) from error
+    # transformers would go on with random numbers in their place.
+    if missing := sorted(found["missing_keys"]):
+        raise _unusable(checkpoint, "model", ValueError(f"{len(missing)} weights are missing, such as {missing[0]}"))
+    return model
 
 
 def _quiet_transformers() -> Any:
@@ -63,5 +106,5 @@ def _unusable(checkpoint: Path, what: str, error: Exception) -> GituneError:
     reason = str(error).strip().splitlines()[0]
     return GituneError(
         f"cannot load the {what} of {checkpoint}: {reason}",
-        hint="a checkpoint folder holds config.json, *.safetensors, tokenizer.json and a chat template",
+        hint="download it again; a checkpoint holds config.json, *.safetensors, tokenizer.json and a chat template",
     )

@@ -6,7 +6,7 @@ For bases that did not come as GGUF. fp32 weights stay fp32; everything else bec
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ def export_gguf(checkpoint: Path, out: Path, report: Report) -> None:
     """
     import gguf
 
+    if why := gguf_obstacle(checkpoint):
+        raise _refusal(checkpoint, why)
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    _refuse_unsupported(config, checkpoint)
     writer = gguf.GGUFWriter(out, "llama")
     _add_shape(writer, config)
     _add_tokenizer(writer, checkpoint, config)
@@ -42,16 +43,28 @@ def _refusal(checkpoint: Path, why: str) -> GituneError:
     return GituneError(f"llama.cpp cannot serve {checkpoint}: {why}", hint="use engine: transformers")
 
 
-def _refuse_unsupported(config: dict[str, Any], checkpoint: Path) -> None:
-    if config.get("model_type") != "llama":
-        raise _refusal(checkpoint, f"it is a {config.get('model_type')} model, and only the Llama family is exported")
+def gguf_obstacle(checkpoint: Path) -> str | None:
+    """Return why llama.cpp would not compute or tokenize as this checkpoint does, if so."""
+    if why := config_obstacle(json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))):
+        return why
+    file = checkpoint / "tokenizer.json"
+    if not file.is_file() or name_of_pre_tokenizer(json.loads(file.read_text(encoding="utf-8"))) is None:
+        return "its tokenizer is none that llama.cpp is known to share"
+    return None
+
+
+def config_obstacle(config: Mapping[str, Any]) -> str | None:
+    """Return what in a model's configuration, or in the part of it that is known, has no GGUF form here."""
+    if (family := config.get("model_type")) != "llama":
+        return f"it is a {family} model, and only the Llama family is exported"
     rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
     if rope.get("rope_type", rope.get("type", "default")) != "default":
-        raise _refusal(checkpoint, "its rotary embedding is scaled")
+        return "its rotary embedding is scaled"
     if config.get("attention_bias") or config.get("mlp_bias"):
-        raise _refusal(checkpoint, "its layers have biases")
+        return "its layers have biases"
     if config.get("hidden_act", "silu") != "silu":
-        raise _refusal(checkpoint, f"its activation is {config['hidden_act']}")
+        return f"its activation is {config['hidden_act']}"
+    return None
 
 
 def _add_shape(writer: Any, config: dict[str, Any]) -> None:
@@ -77,12 +90,9 @@ def _add_tokenizer(writer: Any, checkpoint: Path, config: dict[str, Any]) -> Non
 
     tokenizer = load_tokenizer(checkpoint)
     content = json.loads((checkpoint / "tokenizer.json").read_text(encoding="utf-8"))
-    pre = name_of_pre_tokenizer(content)
-    if pre is None:
-        raise _refusal(checkpoint, "its tokenizer is none that llama.cpp is known to share")
     tokens, types = _vocabulary(content, config["vocab_size"])
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(pre)
+    writer.add_tokenizer_pre(name_of_pre_tokenizer(content))
     writer.add_token_list(tokens)
     writer.add_token_types(types)
     writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in content["model"]["merges"]])

@@ -95,11 +95,22 @@ def hub_snapshot(uri: BaseUri) -> Path:
     try:
         return Path(snapshot_download(uri.name, revision=uri.rest, allow_patterns=list(HUB_PATTERNS)))
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise GituneError(
-            f"hf://{uri.name}@{uri.rest} is not in the local cache and cannot be downloaded: {reason}",
-            hint="unset HF_HUB_OFFLINE, or run `hf download` where there is a network and copy HF_HOME",
-        ) from error
+        raise _not_downloaded(uri, error) from error
+
+
+def _not_downloaded(uri: BaseUri, error: Exception) -> GituneError:
+    """Say why the hub gave nothing; the library may tell a refusal only as the cause of a file that is missing."""
+    statuses = [getattr(getattr(e, "response", None), "status_code", None) for e in (error, error.__cause__)]
+    if 401 in statuses or 403 in statuses:  # noqa: PLR2004 - HTTP's numbers for "who are you" and "not you"
+        return GituneError(
+            f"the hub refuses hf://{uri.name}: it is gated or private, or there is no such model",
+            hint="ask for access on the model's page, then set HF_TOKEN to a token of that account",
+        )
+    reason = str(error).strip().splitlines()[0]
+    return GituneError(
+        f"hf://{uri.name}@{uri.rest} is not in the local cache and cannot be downloaded: {reason}",
+        hint="unset HF_HUB_OFFLINE, or run `hf download` where there is a network and copy HF_HOME",
+    )
 
 
 def checkpoint_files(folder: Path) -> Iterator[Path]:

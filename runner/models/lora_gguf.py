@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from runner.errors import GituneError
 from runner.models.llama_names import heads_of, to_gguf_module, to_gguf_rows
+from runner.models.trained import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 _PREFIX = "base_model.model."
 _HINT = "use engine: transformers, or plain LoRA on the model's linear layers"
@@ -22,15 +24,16 @@ def write_lora_gguf(adapter_dir: Path, checkpoint: Path, out: Path) -> None:
     import gguf
     from safetensors.numpy import load_file
 
-    config = json.loads((adapter_dir / "adapter_config.json").read_text(encoding="utf-8"))
+    config = json.loads((adapter_dir / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     model = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     _refuse_unsupported(config, model)
     writer = gguf.GGUFWriter(out, "llama")
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
-    # llama.cpp scales by alpha / rank of each tensor; rank-stabilised LoRA is refused above.
-    writer.add_float32("adapter.lora.alpha", float(config["lora_alpha"]))
-    for name, values in sorted(load_file(adapter_dir / "adapter_model.safetensors").items()):
+    # llama.cpp scales by alpha / r, rank-stabilised LoRA by alpha / √r.
+    stabilised = math.sqrt(config["r"]) if config.get("use_rslora") else 1.0
+    writer.add_float32("adapter.lora.alpha", config["lora_alpha"] * stabilised)
+    for name, values in sorted(load_file(adapter_dir / ADAPTER_WEIGHTS).items()):
         writer.add_tensor(*_converted(name, values, model))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -43,7 +46,7 @@ def _refuse_unsupported(config: dict[str, Any], model: dict[str, Any]) -> None:
         raise GituneError(f"no GGUF adapter for a {model.get('model_type')} model, only for Llamas", hint=_HINT)
     if config.get("peft_type") != "LORA":
         raise GituneError(f"no GGUF adapter for {config.get('peft_type')}, only for LORA", hint=_HINT)
-    for option in ("use_dora", "use_rslora", "fan_in_fan_out", "alpha_pattern", "modules_to_save"):
+    for option in ("use_dora", "fan_in_fan_out", "alpha_pattern", "modules_to_save"):
         if config.get(option):
             raise GituneError(f"no GGUF adapter for LoRA with {option}", hint=_HINT)
 
@@ -62,9 +65,3 @@ def _converted(name: str, values: Any, model: dict[str, Any]) -> tuple[str, Any]
     if side == "lora_B" and heads:
         values = to_gguf_rows(values, heads)
     return f"{gguf_module}.weight.{side.lower()}", np.ascontiguousarray(values.astype(np.float32))
-
-
-def has_gguf_form(checkpoint: Path) -> bool:
-    """Return whether an adapter of this model can be written as GGUF at all."""
-    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    return bool(config.get("model_type") == "llama")

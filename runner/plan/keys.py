@@ -82,6 +82,12 @@ def train_inputs(spec: Spec, base_digest: str, prepared: Record) -> Inputs:
 
 def _training(training: Training) -> Inputs:
     values = effective(training, leave_out=NOT_DECISIVE)
+    if training.method == "full":
+        del values["lora"]
+        return values
+    # Came later: while it has its default, keys are what they were.
+    if not training.lora.rslora:
+        del values["lora"]["rslora"]
     if isinstance(modules := values["lora"]["target_modules"], list):
         values["lora"]["target_modules"] = sorted(modules)
     return values

@@ -58,15 +58,17 @@ def gather(loaded: LoadedSpec, config: Config, index: FileIndex) -> Subject:
     """Read what the keys need: the lock, and digests of local files through the stat index.
 
     Raises:
-        SpecError: when a file, pattern or pin is missing, or a gate could never be judged.
+        SpecError: when a file, pattern or pin is missing, a gate could never be judged, or the base never be served.
     """
     spec = loaded.spec
     _check_judgeable(loaded)
     lock = load_lock(loaded.folder)
     roots = config.policy.file_roots
+    base = resolve_base(spec.base_model, lock, loaded.root, roots, index, loaded.where("base_model"))
+    _check_served(loaded, base)
     return Subject(
         loaded=loaded,
-        base=resolve_base(spec.base_model, lock, loaded.root, roots, index, loaded.where("base_model")),
+        base=base,
         files=digest_sources(loaded, index.digest),
         contract=read_contract(loaded),
     )
@@ -96,6 +98,13 @@ def _check_judgeable(loaded: LoadedSpec) -> None:
         validate_gates(evaluation.gates, evaluation.metrics, has_contract=has_contract)
     except GituneError as error:
         raise SpecError([Problem(error.message, loaded.where(path), error.hint)]) from error
+
+
+def _check_served(loaded: LoadedSpec, base: BaseRef) -> None:
+    """Refuse an engine that could never serve the base."""
+    if loaded.spec.engine == "llama_cpp" and base.no_gguf:
+        message = f"llama.cpp cannot serve {base.uri}: {base.no_gguf}"
+        raise SpecError([Problem(message, loaded.where("engine"), "write `engine: transformers`")])
 
 
 def _digests(role: str, patterns: list[str], loaded: LoadedSpec, digest: Callable[[Path], str]) -> dict[str, str]:

@@ -94,9 +94,10 @@ class Content(Fact):
     base_digest: str
     """Digest of the base model's bytes."""
     train_key: str
-    """Key of the training that made the adapter."""
+    """Key of the training that made its weights."""
     adapter: Artifact
-    """Tree with the adapter as safetensors and, where the engine needs it, as LoRA GGUF."""
+    """Tree with what training yielded, as safetensors and, where llama.cpp can serve it, as GGUF: an adapter, or with
+    `method: full` a whole checkpoint."""
     engine: str
     """What writes answers."""
     generation: dict[str, Any]

@@ -22,14 +22,14 @@ Weights = tuple[str, str, str]
 
 
 def loader(registry: RegistryReader, root: Path, cache: Path) -> Load:
-    """Return the function that opens a version's engine, after its adapter and its base were verified by digest."""
+    """Return the function that opens a version's engine, after its weights and its base were verified by digest."""
 
     def load(version: Version) -> Engine:
         content = version.content
-        adapter = registry.fetch(content.adapter)
+        trained = registry.fetch(content.adapter)
         # A version names its base by digest, which decides; the size is only ever shown.
         base = materialize(BaseRef(uri=content.base_model, digest=content.base_digest, size=0), root, cache)
-        return open_engine(content.engine, ModelFiles(base=base, adapter=adapter))
+        return open_engine(content.engine, ModelFiles.tuned(base, trained))
 
     return load
 

@@ -29,6 +29,7 @@ def check(document: Document, folder: Path) -> list[Finding]:
     return [
         *_folder(document, folder),
         *_base_model(document),
+        *_method(document),
         *_data_files(document),
         *_output_schema(document, folder),
         *_gates(document),
@@ -61,6 +62,13 @@ def _base_model(document: Document) -> list[Finding]:
         return []
     hint = "write pkg://PACKAGE/FILE.gguf, hf://ORG/NAME@COMMIT or file://DIR"
     return _found(document, "base_model", f"`base_model: {excerpt(base)}` does not say where the model is", hint)
+
+
+def _method(document: Document) -> list[Finding]:
+    """llama.cpp adds low-rank products to its weights; what DoRA does to their lengths it cannot express."""
+    if document.at("training.method") != "dora" or (document.at("engine") or "llama_cpp") != "llama_cpp":
+        return []
+    return _found(document, "training.method", "llama.cpp cannot serve DoRA", "write `engine: transformers`")
 
 
 def _data_files(document: Document) -> list[Finding]:

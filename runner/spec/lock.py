@@ -32,6 +32,8 @@ class Pin(Section):
     """Number of bytes."""
     rows: Annotated[int, Field(ge=0)] | None = None
     """Number of examples, for data."""
+    model_type: str | None = None
+    """Family of a checkpoint, as its config.json names it."""
 
 
 class Lock(RootModel[dict[str, Pin]]):

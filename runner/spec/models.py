@@ -95,6 +95,8 @@ class Lora(Section):
     """Dropout on the adapter's input."""
     target_modules: str | list[str] = "all-linear"
     """Layers that get an adapter: `all-linear` or names of linear layers."""
+    rslora: bool = False
+    """Rank-stabilised LoRA (arXiv:2312.03732): the update is multiplied by alpha / √r."""
 
 
 class EarlyStopping(Section):
@@ -110,7 +112,8 @@ class Training(Section):
     objective: Literal["sft", "dpo"] = "sft"
     """Supervised fine-tuning on the answers, or direct preference optimisation."""
     method: Literal["lora", "qlora", "dora", "full"] = "lora"
-    """Which weights change."""
+    """Which weights change: an adapter's (`lora`; `dora`, for engine transformers; `qlora`, on a base in 4 bits where
+    there is a CUDA GPU), or all of them (`full`)."""
     num_epochs: Annotated[int, Field(ge=1, le=1000)] = 3
     """Passes over the training rows."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 2.0e-4
@@ -130,7 +133,7 @@ class Training(Section):
     max_length: Annotated[int, Field(ge=8)] = 1024
     """Longest example in tokens; a longer one is an error, for its answer would be cut off."""
     lora: Lora = Lora()
-    """Adapter settings."""
+    """Adapter settings; unused with method full."""
     early_stopping: EarlyStopping | None = None
     """Stop early; the best epoch by validation loss is kept in any case."""
     seed: int = 42

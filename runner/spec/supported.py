@@ -17,7 +17,6 @@ AVAILABLE: Mapping[str, tuple[str | int, ...]] = {
     "backend": ("local",),
     "engine": ("llama_cpp", "transformers"),
     "training.objective": ("sft",),
-    "training.method": ("lora",),
     "evaluation.generation.samples": (1,),
     "compute.profile": ("default",),
 }

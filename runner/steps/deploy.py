@@ -40,9 +40,9 @@ def check_loads(context: StepContext, version: Version) -> None:
         RegistryError: when an artifact is missing or does not match its digest.
     """
     context.report(Progress(f"verifying and loading {version.name} {version.version}"))
-    adapter = context.registry.fetch(version.content.adapter)
+    trained = context.registry.fetch(version.content.adapter)
     base = context.base(base_of(version.content, context.subject))
-    open_engine(version.content.engine, ModelFiles(base, adapter)).close()
+    open_engine(version.content.engine, ModelFiles.tuned(base, trained)).close()
 
 
 def move_alias(registry: RegistryWriter, walk: Walk, version: Version, commit: str, now: datetime) -> Deployment:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 from runner.errors import GituneError
 from runner.inference.engine import Answer, ModelFiles, open_engine
@@ -51,14 +50,12 @@ def _asked(context: StepContext, step: Step) -> tuple[str, ModelFiles, Generatio
     subject = context.subject
     if step == "predict_champion" and context.champion is not None:
         content = context.champion.content
-        model = ModelFiles(context.base(base_of(content, subject)), _adapter(context, content))
+        model = ModelFiles.tuned(context.base(base_of(content, subject)), context.registry.fetch(content.adapter))
         return content.engine, model, Generation(**content.generation)
-    adapter = context.registry.fetch(context.output("train", "adapter")) if step == "predict_tuned" else None
-    return subject.spec.engine, ModelFiles(context.base(), adapter), subject.spec.evaluation.generation
-
-
-def _adapter(context: StepContext, content: Content) -> Path:
-    return context.registry.fetch(content.adapter)
+    model = ModelFiles(context.base(), None)
+    if step == "predict_tuned":
+        model = ModelFiles.tuned(model.base, context.registry.fetch(context.output("train", "adapter")))
+    return subject.spec.engine, model, subject.spec.evaluation.generation
 
 
 def base_of(content: Content, subject: Subject) -> BaseRef:

@@ -1,28 +1,32 @@
-"""TRAIN: canonical rows and base weights -> adapter and loss curve, on the spec's backend."""
+"""TRAIN: canonical rows and base weights -> adapter (or whole checkpoint) and loss curve, on the spec's backend."""
 
 from __future__ import annotations
 
-from runner.models.lora_gguf import has_gguf_form
+from runner.models.base import base_gguf
+from runner.models.hf_to_gguf import gguf_obstacle
 from runner.progress import Progress
 from runner.steps.context import StepContext, StepResult, to_json
 from runner.training.backend import TrainJob, open_backend
 
 
 def run(context: StepContext) -> StepResult:
-    """Train an adapter and store it.
+    """Train, and store what came of it.
 
     Raises:
         TerminalError: when the loss is not a number: the same inputs would fail again.
     """
     spec, registry = context.subject.spec, context.registry
     base = context.base()
+    if spec.engine == "llama_cpp":
+        # The base's answers need it anyway; a base that has no such form must not cost a training first.
+        base_gguf(base, context.report)
     job = TrainJob(
         base=base,
         train=registry.fetch(context.output("prepare", "train")),
         validation=registry.fetch(context.output("prepare", "validation")),
         training=spec.training,
         # Whatever engine is asked for now: another one must not need another training.
-        export_gguf=has_gguf_form(base.checkpoint) and spec.training.method == "lora",
+        export_gguf=spec.training.method != "dora" and gguf_obstacle(base.checkpoint) is None,
         out=context.scratch,
     )
     context.report(Progress("loading training libraries"))

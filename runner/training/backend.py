@@ -26,17 +26,18 @@ class TrainJob:
     training: Training
     """Hyperparameters."""
     export_gguf: bool
-    """Whether llama.cpp will serve the adapter."""
+    """Whether to write what llama.cpp needs to serve the result."""
     out: Path
-    """Empty folder for the adapter."""
+    """Empty folder for the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """The adapter of the best epoch and how it came about."""
+    """The weights of the best epoch and how they came about."""
 
     adapter: Path
-    """Folder with adapter_model.safetensors, adapter_config.json and, if asked for, adapter.gguf."""
+    """Folder with adapter_model.safetensors, adapter_config.json and, if asked for, adapter.gguf; with `method: full`
+    a checkpoint and, if asked for, model.gguf."""
     curve: list[dict[str, Any]] = field(default_factory=list)
     """Points of the loss curve, oldest first; those with a `validation_loss` end an epoch (epoch 0: untrained)."""
     metrics: dict[str, float | int | str] = field(default_factory=dict)
@@ -47,7 +48,7 @@ class Backend(Protocol):
     """Where training happens."""
 
     def train(self, job: TrainJob, report: Report) -> TrainResult:
-        """Train and return the adapter of the best epoch.
+        """Train and return the weights of the best epoch.
 
         Raises:
             TerminalError: when the same job would fail again: rows too long, a loss that is not a number.

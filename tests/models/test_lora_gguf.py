@@ -11,7 +11,7 @@ from tiny import make_tiny_llama
 
 from runner.errors import GituneError
 from runner.models.llama_names import LAYER_MODULES, TOP_MODULES, to_gguf_module, to_gguf_rows, to_hf_module, to_hf_rows
-from runner.models.lora_gguf import has_gguf_form, write_lora_gguf
+from runner.models.lora_gguf import write_lora_gguf
 
 RANK = 4
 
@@ -64,7 +64,6 @@ def test_tensors_carry_llama_cpp_names_and_layouts(adapter, tmp_path):
     ("change", "message"),
     [
         ({"use_dora": True}, "use_dora"),
-        ({"use_rslora": True}, "use_rslora"),
         ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
         ({"peft_type": "IA3"}, "IA3"),
     ],
@@ -78,11 +77,21 @@ def test_adapters_without_a_gguf_form_are_refused(adapter, tmp_path, change, mes
     assert "transformers" in caught.value.hint
 
 
+def test_rank_stabilised_lora_keeps_its_scale(adapter, tmp_path):
+    """llama.cpp multiplies by alpha / r, rsLoRA by alpha / √r: 12 / √4 is 24 / 4."""
+    import gguf
+
+    checkpoint, folder = adapter
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**config, "use_rslora": True}))
+    write_lora_gguf(folder, checkpoint, tmp_path / "adapter.gguf")
+    fields = gguf.GGUFReader(tmp_path / "adapter.gguf").fields
+    assert fields["adapter.lora.alpha"].contents() == 24.0
+
+
 def test_other_families_have_no_gguf_form(adapter, tmp_path):
     checkpoint, folder = adapter
-    assert has_gguf_form(checkpoint)
     (checkpoint / "config.json").write_text(json.dumps({"model_type": "gemma3"}))
-    assert not has_gguf_form(checkpoint)
     with pytest.raises(GituneError, match="gemma3"):
         write_lora_gguf(folder, checkpoint, tmp_path / "adapter.gguf")
 

@@ -1,4 +1,4 @@
-"""`backend: local`: LoRA on this machine's GPU or CPU, from canonical rows to the files of an adapter."""
+"""`backend: local`: training on this machine's GPU or CPU, from canonical rows to an adapter or a whole checkpoint."""
 
 from __future__ import annotations
 
@@ -12,36 +12,67 @@ import torch
 from runner.data.rows import rows_from_jsonl
 from runner.errors import TerminalError
 from runner.models.chat import EncodedRow, encode_rows
-from runner.models.checkpoint import load_causal_lm, load_tokenizer
+from runner.models.checkpoint import load_causal_lm, load_nf4, load_tokenizer, longest_context
 from runner.models.cores import available_cores
+from runner.models.hf_to_gguf import export_gguf
 from runner.models.lora_gguf import write_lora_gguf
+from runner.models.trained import CHECKPOINT_GGUF
 from runner.progress import Progress, Report
 from runner.spec.models import Training
 from runner.training.backend import TrainJob, TrainResult
 from runner.training.local.adapter import add_adapter, save_adapter
 from runner.training.local.precision import has_fast_bf16
 from runner.training.local.sft import Fit, fit
+from runner.training.local.whole import save_checkpoint
+
+AS_LORA = "none: trained as lora, on dequantized weights"
+"""What a qlora training without a CUDA GPU says of itself. 4-bit products on a CPU are several times slower."""
 
 
 class LocalBackend:
     """Trains in this process."""
 
     def train(self, job: TrainJob, report: Report) -> TrainResult:
-        """Train and return the adapter of the best epoch; see `Backend.train`."""
+        """Train and return the weights of the best epoch; see `Backend.train`."""
         training = job.training
-        _refuse_unsupported(training)
+        _refuse_unsupported(job)
         report(Progress("training: reading rows and base model"))
         tokenizer = load_tokenizer(job.base.checkpoint)
         train, validation = (_tokenized(path, tokenizer, training) for path in (job.train, job.validation))
         with _reproducible(training.seed):
             device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-            model = add_adapter(load_causal_lm(job.base.checkpoint, torch.float32), training).to(device)
+            model = _load(job, device, report)
             result = fit(model, train, validation, training, report)
-        save_adapter(model, result.weights, job.base.ref.uri, job.out)
+        _save(job, model, result, report)
+        metrics = _metrics(result, device)
+        if training.method == "qlora":
+            metrics["quantization"] = "nf4" if device.type == "cuda" else AS_LORA
+        return TrainResult(job.out, result.curve.points, metrics)
+
+
+def _load(job: TrainJob, device: torch.device, report: Report) -> Any:
+    """Return the model on its device, with the weights that are to be trained set free."""
+    method, checkpoint = job.training.method, job.base.checkpoint
+    if method == "qlora" and device.type == "cuda":
+        return add_adapter(load_nf4(checkpoint, device), job.training)
+    if method == "qlora":
+        report(Progress("training: no CUDA GPU here, so qlora trains as lora does, on dequantized weights"))
+    model = load_causal_lm(checkpoint, torch.float32)
+    return (model if method == "full" else add_adapter(model, job.training)).to(device)
+
+
+def _save(job: TrainJob, model: Any, result: Fit, report: Report) -> None:
+    base = job.base
+    if job.training.method == "full":
+        report(Progress("training: writing the model"))
+        save_checkpoint(model, result.weights, base.checkpoint, job.out)
         if job.export_gguf:
-            report(Progress("training: writing the adapter as GGUF"))
-            write_lora_gguf(job.out, job.base.checkpoint, job.out / "adapter.gguf")
-        return TrainResult(job.out, result.curve.points, _metrics(result, device))
+            export_gguf(job.out, job.out / CHECKPOINT_GGUF, report)
+        return
+    save_adapter(model, result.weights, base.ref, job.out)
+    if job.export_gguf:
+        report(Progress("training: writing the adapter as GGUF"))
+        write_lora_gguf(job.out, base.checkpoint, job.out / "adapter.gguf")
 
 
 def _tokenized(path: Path, tokenizer: Any, training: Training) -> list[EncodedRow]:
@@ -49,11 +80,15 @@ def _tokenized(path: Path, tokenizer: Any, training: Training) -> list[EncodedRo
     return encode_rows(tokenizer, rows, training.max_length)
 
 
-def _refuse_unsupported(training: Training) -> None:
-    if training.objective != "sft":
+def _refuse_unsupported(job: TrainJob) -> None:
+    asked, limit = job.training.max_length, longest_context(job.base.checkpoint)
+    if job.training.objective != "sft":
         raise TerminalError("training.objective dpo is not available yet", hint="use objective: sft")
-    if training.method != "lora":
-        raise TerminalError(f"training.method {training.method} is not available yet", hint="use method: lora")
+    if limit is not None and asked > limit:
+        raise TerminalError(
+            f"training.max_length is {asked}, and {job.base.ref.uri} reads at most {limit} tokens",
+            hint=f"write max_length: {limit}, or take a base model with a longer context",
+        )
 
 
 @contextmanager

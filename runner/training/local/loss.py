@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from peft import PeftModel
 
 from runner.models.chat import MASKED
 from runner.training.local.batches import Batch
@@ -18,13 +19,13 @@ LossSum = Callable[[Batch], torch.Tensor]
 
 
 def loss_of(model: Any, probe: Batch) -> LossSum:
-    """Return the function that sums the loss of a batch's answers under `model` (a PEFT model).
+    """Return the function that sums the loss of a batch's answers under `model`.
 
     Args:
-        model: The model with its adapter.
+        model: The model, with its adapter if it has one.
         probe: Any small batch; the short way is taken only if it gives the model's own logits for it.
     """
-    network = model.get_base_model()
+    network = model.get_base_model() if isinstance(model, PeftModel) else model
     device = probe.input_ids.device
     with autocast(device):
         logits = _answer_logits if _has_plain_head(network, probe.input_ids) else _all_logits
