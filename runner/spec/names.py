@@ -74,6 +74,8 @@ FOREIGN_NAMES: dict[str, ForeignName] = {
     "lora_alpha": ForeignName((HF, AXOLOTL, LLAMA_FACTORY, TOGETHER), "training.lora.alpha"),
     "lora_dropout": ForeignName((HF, AXOLOTL, LLAMA_FACTORY, TOGETHER), "training.lora.dropout"),
     "lora_target": ForeignName((LLAMA_FACTORY,), "training.lora.target_modules", _TARGETS),
+    "use_rslora": ForeignName((HF, LLAMA_FACTORY), "training.lora.rslora"),
+    "peft_use_rslora": ForeignName((AXOLOTL,), "training.lora.rslora"),
     "lora_target_modules": ForeignName((OUMI, AXOLOTL), "training.lora.target_modules", _TARGETS),
     "lora_target_linear": ForeignName((AXOLOTL,), "training.lora.target_modules", _TARGETS),
     "lora_trainable_modules": ForeignName((TOGETHER,), "training.lora.target_modules", _TARGETS),

@@ -73,9 +73,24 @@ def test_a_pinned_base_needs_neither_bytes_nor_network(resolve):
     assert resolve(uri, {uri: Pin(sha256="a" * 64, size=7)}) == BaseRef(uri, "a" * 64, 7)
 
 
+@pytest.mark.parametrize(
+    ("family", "obstacle"), [("mistral", "it is a mistral model, and only the Llama family"), ("llama", ""), (None, "")]
+)
+def test_a_pin_tells_whether_llama_cpp_can_serve_the_family(resolve, family, obstacle):
+    uri = f"hf://a/b@{COMMIT}"
+    why = resolve(uri, {uri: Pin(sha256="a" * 64, size=7, model_type=family)}).no_gguf or ""
+    assert why.startswith(obstacle)
+    assert bool(why) == bool(obstacle)
+
+
+def test_a_checkpoint_is_pinned_with_its_family(tmp_path):
+    make_tiny_llama(tmp_path / "base")
+    assert pin_base("file://base", tmp_path).model_type == "llama"
+
+
 def test_a_package_file_is_pinned_without_importing_the_package(package, tmp_path):
     pin = pin_base("pkg://weights_of_ours/model.gguf", tmp_path)
-    assert pin.size == len(b"GGUF of a kind")
+    assert (pin.size, pin.model_type) == (len(b"GGUF of a kind"), None)
     assert "weights_of_ours" not in sys.modules
     with pytest.raises(GituneError, match=r"has no file other\.gguf"):
         pin_base("pkg://weights_of_ours/other.gguf", tmp_path)

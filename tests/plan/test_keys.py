@@ -54,6 +54,19 @@ def test_unused_fields_leave_no_trace():
     assert "champion" not in INPUTS["gate"]
 
 
+def trained_with(**training):
+    return keys.train_inputs(Spec.model_validate({**SPEC, "training": training}), "9" * 64, PREPARED)["training"]
+
+
+def test_a_field_that_came_later_leaves_no_trace_while_it_has_its_default():
+    assert trained_with(lora={"rslora": False}) == trained_with()
+    assert trained_with(lora={"rslora": True})["lora"]["rslora"] is True
+
+
+def test_a_whole_model_does_not_depend_on_adapter_settings():
+    assert trained_with(method="full", lora={"r": 4}) == trained_with(method="full")
+
+
 def test_a_gate_on_the_champion_depends_on_which_it_is():
     gates = [{"metric": "exact_match", "beats": "champion"}]
     spec = Spec.model_validate({**SPEC, "evaluation": {**SPEC["evaluation"], "gates": gates}})
