@@ -82,7 +82,7 @@ def test_other_families_are_deployed_on_transformers(tmp_path, family):
 
 def test_dora_is_deployed_on_transformers_and_refused_for_llama_cpp(tmp_path):
     world = TinyWorld(tmp_path, "llama", "llama_cpp", method="dora")
-    with pytest.raises(SpecError, match="llama.cpp cannot serve DoRA"):
+    with pytest.raises(SpecError, match=r"llama\.cpp cannot serve DoRA"):
         world.plan()
     world.spec["engine"] = "transformers"
     release(world, "1.0.0")
