@@ -104,7 +104,8 @@ def _check_served(loaded: LoadedSpec, base: BaseRef) -> None:
     """Refuse an engine that could never serve the base."""
     if loaded.spec.engine == "llama_cpp" and base.no_gguf:
         message = f"llama.cpp cannot serve {base.uri}: {base.no_gguf}"
-        raise SpecError([Problem(message, loaded.where("engine"), "write `engine: transformers`")])
+        where = loaded.where("engine" if "engine" in loaded.places else "base_model")
+        raise SpecError([Problem(message, where, "write `engine: transformers`")])
 
 
 def _digests(role: str, patterns: list[str], loaded: LoadedSpec, digest: Callable[[Path], str]) -> dict[str, str]:
