@@ -6,6 +6,7 @@ An adapter belongs to one base model; a checkpoint is a model of its own and tak
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from runner.errors import GituneError
@@ -24,7 +25,7 @@ def is_checkpoint(trained: Path) -> bool:
 def as_base(base: BaseFiles, trained: Path) -> BaseFiles:
     """Return a whole checkpoint as the model that an engine loads."""
     gguf = trained / CHECKPOINT_GGUF
-    return BaseFiles(base.ref, trained, gguf if gguf.is_file() else None)
+    return replace(base, checkpoint=trained, gguf=gguf if gguf.is_file() else None, derived=None)
 
 
 def require_base(adapter: Path, base: BaseFiles) -> None:
