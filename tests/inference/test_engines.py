@@ -178,7 +178,7 @@ from pathlib import Path
 from runner.errors import GituneError
 from runner.inference.engine import ModelFiles, open_engine
 from runner.models.base import BaseFiles, BaseRef
-base = BaseFiles(BaseRef("file://base", "", 0), Path({str(tuned.base.checkpoint)!r}), None, Path({str(tuned.base.derived)!r}))
+base = BaseFiles(BaseRef("file://base", {tuned.base.ref.digest!r}, 0), Path({str(tuned.base.checkpoint)!r}), None, Path({str(tuned.base.derived)!r}))
 with open_engine({name!r}, ModelFiles(base, Path({str(tuned.adapter)!r})), context=128) as engine:
     engine.chat({ask()!r})
     list(engine.chat_stream({ask()!r}))
