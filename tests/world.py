@@ -75,8 +75,8 @@ class FakeBackend:
         skill = "wise" if job.training.learning_rate < 0.01 else "broken"
         made = {"skill": skill, "job": digest_json([seen, job.base.ref.digest])}
         (job.out / "adapter_model.safetensors").write_text(json.dumps(made))
-        curve = [{"epoch": 1, "step": 1, "train_loss": 1.0, "validation_loss": 1.0}]
-        return TrainResult(job.out, curve, {"best_epoch": 1, "validation_loss": 1.0})
+        lines = [{"epoch": 1, "step": 1, "train_loss": 1.0, "validation_loss": 1.0, "seconds": 0.0}]
+        return TrainResult(job.out, lines, {"best_epoch": 1, "validation_loss": 1.0})
 
 
 class FakeEngine:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from runner.models.lora_gguf import has_gguf_form
 from runner.progress import Progress
-from runner.steps.context import StepContext, StepResult, to_json
+from runner.steps.context import StepContext, StepResult, to_json, to_jsonl
 from runner.training.backend import TrainJob, open_backend
+from runner.training.curve import curve_of
 
 
 def run(context: StepContext) -> StepResult:
@@ -29,6 +30,7 @@ def run(context: StepContext) -> StepResult:
     result = open_backend(spec.backend).train(job, context.report)
     outputs = {
         "adapter": registry.put_tree(result.adapter),
-        "curve": registry.put_bytes(to_json(result.curve)),
+        "metrics": registry.put_bytes(to_jsonl(result.lines)),
+        "curve": registry.put_bytes(to_json(curve_of(result.lines))),
     }
     return StepResult(outputs, result.metrics)

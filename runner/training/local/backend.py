@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,21 @@ from runner.models.lora_gguf import write_lora_gguf
 from runner.progress import Progress, Report
 from runner.spec.models import Training
 from runner.training.backend import TrainJob, TrainResult
+from runner.training.curve import best_evaluation
 from runner.training.local.adapter import add_adapter, save_adapter
+from runner.training.local.batches import TOKENS_PER_PASS, PassLimit, longest_answer
+from runner.training.local.checkpoints import Checkpoints, held
+from runner.training.local.lora_linear import fuse_lora
 from runner.training.local.precision import has_fast_bf16
-from runner.training.local.sft import Fit, fit
+from runner.training.local.sft import Data, Fit, fit
 
 
+@dataclass(frozen=True, slots=True)
 class LocalBackend:
     """Trains in this process."""
+
+    checkpoint_seconds: float = 30.0
+    """Seconds between checkpoints, at least."""
 
     def train(self, job: TrainJob, report: Report) -> TrainResult:
         """Train and return the adapter of the best epoch; see `Backend.train`."""
@@ -36,12 +46,16 @@ class LocalBackend:
         with _reproducible(training.seed):
             device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             model = add_adapter(load_causal_lm(job.base.checkpoint, torch.float32), training).to(device)
-            result = fit(model, train, validation, training, report)
+            if not has_fast_bf16(device):
+                fuse_lora(model)
+            with _state_folder(job.state, report) as folder:
+                checkpoints = Checkpoints(folder, self.checkpoint_seconds)
+                result = fit(model, Data(train, validation), training, _limit(training, device), checkpoints, report)
         save_adapter(model, result.weights, job.base.ref.uri, job.out)
         if job.export_gguf:
             report(Progress("training: writing the adapter as GGUF"))
             write_lora_gguf(job.out, job.base.checkpoint, job.out / "adapter.gguf")
-        return TrainResult(job.out, result.curve.points, _metrics(result, device))
+        return TrainResult(job.out, result.stream.lines, _metrics(result, train, device))
 
 
 def _tokenized(path: Path, tokenizer: Any, training: Training) -> list[EncodedRow]:
@@ -70,22 +84,44 @@ def _reproducible(seed: int) -> Iterator[None]:
         torch.use_deterministic_algorithms(strict)
 
 
-def _metrics(result: Fit, device: torch.device) -> dict[str, float | int | str]:
-    curve = result.curve
-    ends = {point["epoch"]: point for point in curve.points if isinstance(point["epoch"], int)}
-    best = ends[result.best_epoch]
+@contextmanager
+def _state_folder(folder: Path | None, report: Report) -> Iterator[Path | None]:
+    """Hold the folder of checkpoints; yields None where another process trains the same at this moment."""
+    if folder is None:
+        yield None
+        return
+    with held(folder) as free:
+        if not free:
+            report(Progress("training: another process trains the same; this one keeps no checkpoints"))
+        yield folder if free else None
+
+
+def _limit(training: Training, device: torch.device) -> PassLimit:
+    if training.micro_batch_size == "auto":
+        return PassLimit(TOKENS_PER_PASS.get(device.type, TOKENS_PER_PASS["cuda"]))
+    return PassLimit(tokens=sys.maxsize, rows=training.micro_batch_size)
+
+
+def _metrics(result: Fit, train: Sequence[EncodedRow], device: torch.device) -> dict[str, float | int | str]:
+    steps, evaluations = result.stream.steps, result.stream.evaluations
+    best = best_evaluation(evaluations) or evaluations[-1]
+    tokens, busy = sum(line["tokens"] for line in steps), sum(line["seconds"] for line in steps)
     metrics = {
-        "best_epoch": result.best_epoch,
-        "epochs": max(ends),
-        "steps": curve.points[-1]["step"],
+        "best_epoch": best["epoch"],
+        "epochs": evaluations[-1]["epoch"],
+        "steps": evaluations[-1]["step"],
         "train_loss": best["train_loss"],
         "validation_loss": best["validation_loss"],
-        "base_validation_loss": ends[0]["validation_loss"],
-        "tokens": curve.tokens,
-        "tokens_per_second": round(curve.speed, 1),
-        "seconds": round(curve.seconds, 1),
+        "base_validation_loss": evaluations[0]["validation_loss"],
+        "tokens": tokens,
+        "tokens_per_second": round(tokens / max(busy, 1e-9), 1),
+        "seconds": round(busy, 1),
+        "longest_answer_tokens": longest_answer(train),
         "parameters": sum(weight.numel() for weight in result.weights.values()),
         "precision": "bf16" if has_fast_bf16(device) else "fp32",
+        "batches": "shared prefixes" if result.shares_prefixes else "padded",
         "device": device.type,
     }
+    if result.resumed_from:
+        metrics["resumed_from_step"] = result.resumed_from
     return {name: value for name, value in metrics.items() if value is not None}
