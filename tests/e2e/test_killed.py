@@ -27,7 +27,7 @@ def finish(repository):
     return repository.state()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def undisturbed(make_repository):
     return finish(make_repository("undisturbed"))
 
