@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -21,6 +24,8 @@ from runner.report.text import render_plan
 
 # Over several specs the first of these that occurs is the exit code.
 CODES = (1, 5, 3, 4)
+
+TERMINATED = 143
 
 
 @click.command()
@@ -48,7 +53,7 @@ def apply(
     click.echo(render_plan(plan, coloured() and not as_json), err=as_json)
     if not plan.idle and not yes:
         _ask()
-    with Narrator() as narrator:
+    with _ended_by_sigterm(), Narrator() as narrator:
         executor = LocalExecutor(project.registry, cache_folder(), narrator.report)
         loop = Reconciler(project.registry, executor, delivery, narrator, retry, last)
         outcomes = apply_plan(plan, subjects, loop)
@@ -62,6 +67,25 @@ def _ask() -> None:
         raise UsageError("apply asks before it acts, and stdin is no terminal", hint="pass --yes")
     if not click.confirm("Apply this plan?", err=True):
         raise GituneError("not applied: nothing was changed")
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """End the block on SIGTERM as on Ctrl-C: its child processes and scratch folders go with it."""
+    told = False
+
+    def end(*_: object) -> None:
+        nonlocal told
+        told = True
+        sys.exit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if told:
+            click.echo("terminated; the next apply goes on from the last finished step", err=True)
 
 
 def render_outcomes(outcomes: list[Outcome]) -> str:
