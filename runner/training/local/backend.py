@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,16 @@ from runner.models.chat import EncodedRow, encode_rows
 from runner.models.checkpoint import load_causal_lm, load_tokenizer
 from runner.models.cores import available_cores
 from runner.models.lora_gguf import write_lora_gguf
+from runner.models.memory import memory_of, return_freed_memory
+from runner.models.shape import checkpoint_shape
 from runner.progress import Progress, Report
 from runner.spec.models import Training
 from runner.training.backend import TrainJob, TrainResult
 from runner.training.local.adapter import add_adapter, save_adapter
+from runner.training.local.batches import count_labels
 from runner.training.local.precision import has_fast_bf16
 from runner.training.local.sft import Fit, fit
+from runner.training.sizing import Precision, Rows, require_fits
 
 
 class LocalBackend:
@@ -33,8 +37,9 @@ class LocalBackend:
         report(Progress("training: reading rows and base model"))
         tokenizer = load_tokenizer(job.base.checkpoint)
         train, validation = (_tokenized(path, tokenizer, training) for path in (job.train, job.validation))
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        _require_memory(job, [*train, *validation], device)
         with _reproducible(training.seed):
-            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             model = add_adapter(load_causal_lm(job.base.checkpoint, torch.float32), training).to(device)
             result = fit(model, train, validation, training, report)
         save_adapter(model, result.weights, job.base.ref.uri, job.out)
@@ -47,6 +52,16 @@ class LocalBackend:
 def _tokenized(path: Path, tokenizer: Any, training: Training) -> list[EncodedRow]:
     rows = [(row.id, row.messages) for row in rows_from_jsonl(path.read_bytes())]
     return encode_rows(tokenizer, rows, training.max_length)
+
+
+def _require_memory(job: TrainJob, rows: Sequence[EncodedRow], device: torch.device) -> None:
+    """Refuse what cannot fit before the base model is loaded."""
+    precision: Precision = "bf16" if device.type == "cuda" else "autocast" if has_fast_bf16(device) else "fp32"
+    lengths = [len(row.input_ids) for row in rows]
+    known, memory = Rows(max(lengths), count_labels(rows) / sum(lengths)), memory_of(device.type)
+    estimate = require_fits(checkpoint_shape(job.base.checkpoint), job.training, precision, known, memory)
+    if estimate is not None and not estimate.fragmentation:
+        return_freed_memory()
 
 
 def _refuse_unsupported(training: Training) -> None:
