@@ -15,6 +15,7 @@ from runner.cli.progress import Narrator
 from runner.cli.project import cache_folder, coloured, open_project
 from runner.errors import GituneError, UsageError
 from runner.executors.local import LocalExecutor
+from runner.models.memory import training_memory
 from runner.plan.build import build_plan
 from runner.plan.model import Plan
 from runner.reconcile import Outcome, Reconciler, apply_plan
@@ -49,7 +50,7 @@ def apply(
     delivery = project.delivery(force_older=force_older)
     subjects = project.subjects(specs)
     last: Step = "gate" if through == "evaluate" else through  # type: ignore[assignment]  # click checked the choice
-    plan = build_plan(subjects, project.registry, delivery, retry=retry, through=last)
+    plan = build_plan(subjects, project.registry, delivery, retry=retry, through=last, memory=training_memory())
     click.echo(render_plan(plan, coloured() and not as_json), err=as_json)
     if not plan.idle and not yes:
         _ask()

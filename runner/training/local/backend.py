@@ -17,16 +17,19 @@ from runner.models.chat import EncodedRow, encode_rows
 from runner.models.checkpoint import load_causal_lm, load_tokenizer
 from runner.models.cores import available_cores
 from runner.models.lora_gguf import write_lora_gguf
+from runner.models.memory import memory_of, return_freed_memory
+from runner.models.shape import checkpoint_shape
 from runner.progress import Progress, Report
 from runner.spec.models import Training
 from runner.training.backend import TrainJob, TrainResult
 from runner.training.curve import best_evaluation
 from runner.training.local.adapter import add_adapter, save_adapter
-from runner.training.local.batches import TOKENS_PER_PASS, PassLimit, longest_answer
+from runner.training.local.batches import PassLimit, count_labels, longest_answer
 from runner.training.local.checkpoints import Checkpoints, held
 from runner.training.local.lora_linear import fuse_lora
 from runner.training.local.precision import has_fast_bf16
 from runner.training.local.sft import Data, Fit, fit
+from runner.training.sizing import Precision, Rows, require_fits, tokens_per_pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +46,15 @@ class LocalBackend:
         report(Progress("training: reading rows and base model"))
         tokenizer = load_tokenizer(job.base.checkpoint)
         train, validation = (_tokenized(path, tokenizer, training) for path in (job.train, job.validation))
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        limit = _require_memory(job, [*train, *validation], device)
         with _reproducible(training.seed):
-            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             model = add_adapter(load_causal_lm(job.base.checkpoint, torch.float32), training).to(device)
             if not has_fast_bf16(device):
                 fuse_lora(model)
             with _state_folder(job.state, report) as folder:
                 checkpoints = Checkpoints(folder, self.checkpoint_seconds)
-                result = fit(model, Data(train, validation), training, _limit(training, device), checkpoints, report)
+                result = fit(model, Data(train, validation), training, limit, checkpoints, report)
         save_adapter(model, result.weights, job.base.ref.uri, job.out)
         if job.export_gguf:
             report(Progress("training: writing the adapter as GGUF"))
@@ -61,6 +65,20 @@ class LocalBackend:
 def _tokenized(path: Path, tokenizer: Any, training: Training) -> list[EncodedRow]:
     rows = [(row.id, row.messages) for row in rows_from_jsonl(path.read_bytes())]
     return encode_rows(tokenizer, rows, training.max_length)
+
+
+def _require_memory(job: TrainJob, rows: Sequence[EncodedRow], device: torch.device) -> PassLimit:
+    """Refuse what cannot fit before the base model is loaded; return what a forward pass may hold."""
+    precision: Precision = "bf16" if device.type == "cuda" else "autocast" if has_fast_bf16(device) else "fp32"
+    lengths = [len(row.input_ids) for row in rows]
+    known, memory = Rows(max(lengths), count_labels(rows) / sum(lengths)), memory_of(device.type)
+    shape = checkpoint_shape(job.base.checkpoint)
+    estimate = require_fits(shape, job.training, precision, known, memory)
+    if estimate is not None and not estimate.fragmentation:
+        return_freed_memory()
+    if job.training.micro_batch_size == "auto":
+        return PassLimit(tokens_per_pass(memory, shape, job.training, precision, known))
+    return PassLimit(sys.maxsize, rows=job.training.micro_batch_size)
 
 
 def _refuse_unsupported(training: Training) -> None:
@@ -94,12 +112,6 @@ def _state_folder(folder: Path | None, report: Report) -> Iterator[Path | None]:
         if not free:
             report(Progress("training: another process trains the same; this one keeps no checkpoints"))
         yield folder if free else None
-
-
-def _limit(training: Training, device: torch.device) -> PassLimit:
-    if training.micro_batch_size == "auto":
-        return PassLimit(TOKENS_PER_PASS.get(device.type, TOKENS_PER_PASS["cuda"]))
-    return PassLimit(tokens=sys.maxsize, rows=training.micro_batch_size)
 
 
 def _metrics(result: Fit, train: Sequence[EncodedRow], device: torch.device) -> dict[str, float | int | str]:

@@ -13,11 +13,6 @@ from itertools import groupby
 
 from runner.models.chat import MASKED, EncodedRow
 
-TOKENS_PER_PASS = {"cpu": 1024, "cuda": 16384}
-"""Tokens that a forward pass computes at most when `micro_batch_size` is `auto`. A CPU gains nothing from more than a
-thousand (caches) and pays in memory, a GPU needs many to be busy."""
-
-
 @dataclass(frozen=True, slots=True)
 class PassLimit:
     """What one forward pass may hold."""
