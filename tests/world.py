@@ -75,8 +75,8 @@ class FakeBackend:
         skill = "wise" if job.training.learning_rate < 0.01 else "broken"
         made = {"skill": skill, "job": digest_json([seen, job.base.ref.digest])}
         (job.out / "adapter_model.safetensors").write_text(json.dumps(made))
-        curve = [{"epoch": 1, "step": 1, "train_loss": 1.0, "validation_loss": 1.0}]
-        return TrainResult(job.out, curve, {"best_epoch": 1, "validation_loss": 1.0})
+        lines = [{"epoch": 1, "step": 1, "train_loss": 1.0, "validation_loss": 1.0, "seconds": 0.0}]
+        return TrainResult(job.out, lines, {"best_epoch": 1, "validation_loss": 1.0})
 
 
 class FakeEngine:
@@ -170,7 +170,8 @@ class World:
 
 
 def fake_weights(monkeypatch) -> None:
-    """Put the fakes where weights would be loaded."""
+    """Put the fakes where weights would be loaded, and keep the steps in the process where the fakes are."""
+    monkeypatch.setattr("runner.executors.local.run_apart", lambda work, report: work(report))
     monkeypatch.setattr("runner.steps.train.open_backend", lambda _: FakeBackend())
     monkeypatch.setattr("runner.steps.predict.open_engine", FakeEngine)
     monkeypatch.setattr("runner.steps.deploy.open_engine", FakeEngine)

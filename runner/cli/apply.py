@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,6 +15,7 @@ from runner.cli.progress import Narrator
 from runner.cli.project import cache_folder, coloured, open_project
 from runner.errors import GituneError, UsageError
 from runner.executors.local import LocalExecutor
+from runner.models.memory import training_memory
 from runner.plan.build import build_plan
 from runner.plan.model import Plan
 from runner.reconcile import Outcome, Reconciler, apply_plan
@@ -21,6 +25,8 @@ from runner.report.text import render_plan
 
 # Over several specs the first of these that occurs is the exit code.
 CODES = (1, 5, 3, 4)
+
+TERMINATED = 143
 
 
 @click.command()
@@ -44,11 +50,11 @@ def apply(
     delivery = project.delivery(force_older=force_older)
     subjects = project.subjects(specs)
     last: Step = "gate" if through == "evaluate" else through  # type: ignore[assignment]  # click checked the choice
-    plan = build_plan(subjects, project.registry, delivery, retry=retry, through=last)
+    plan = build_plan(subjects, project.registry, delivery, retry=retry, through=last, memory=training_memory())
     click.echo(render_plan(plan, coloured() and not as_json), err=as_json)
     if not plan.idle and not yes:
         _ask()
-    with Narrator() as narrator:
+    with _ended_by_sigterm(), Narrator() as narrator:
         executor = LocalExecutor(project.registry, cache_folder(), narrator.report)
         loop = Reconciler(project.registry, executor, delivery, narrator, retry, last)
         outcomes = apply_plan(plan, subjects, loop)
@@ -62,6 +68,25 @@ def _ask() -> None:
         raise UsageError("apply asks before it acts, and stdin is no terminal", hint="pass --yes")
     if not click.confirm("Apply this plan?", err=True):
         raise GituneError("not applied: nothing was changed")
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """End the block on SIGTERM as on Ctrl-C: its child processes and scratch folders go with it."""
+    told = False
+
+    def end(*_: object) -> None:
+        nonlocal told
+        told = True
+        sys.exit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if told:
+            click.echo("terminated; the next apply goes on from the last finished step", err=True)
 
 
 def render_outcomes(outcomes: list[Outcome]) -> str:

@@ -28,6 +28,7 @@ VERBS = {
     "report": "Render the evaluation report of a spec.",
     "serve": "Answer over HTTP with whatever is deployed.",
     "data": "Pin and inspect the inputs of specs.",
+    "doctor": "Say what this machine has, what will be used, and what is missing.",
     "schema": "Write the JSON Schemas and the spec reference.",
     "version": "Print the version.",
 }

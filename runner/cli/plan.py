@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from runner.cli.project import coloured, open_project
+from runner.models.memory import training_memory
 from runner.plan.build import build_plan
 from runner.report.text import render_plan
 
@@ -26,6 +27,6 @@ def plan(
     """Say what an apply would do for all SPECS (default: every spec), and why."""
     project = open_project(directory)
     delivery = project.delivery(force_older=force_older)
-    found = build_plan(project.subjects(specs), project.registry, delivery, retry=retry)
+    found = build_plan(project.subjects(specs), project.registry, delivery, retry=retry, memory=training_memory())
     click.echo(found.model_dump_json(indent=2) if as_json else render_plan(found, coloured()))
     return CHANGES if detailed_exitcode and not found.idle else 0

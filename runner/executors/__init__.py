@@ -1,1 +1,1 @@
-"""Where steps run. `local` runs them in this process; other places come as modules beside it."""
+"""Where steps run. `local`: on this machine, a child process for each heavy one; other places come beside it."""

@@ -1,12 +1,19 @@
-"""What a step raises that nobody foresaw -> one message for a person, and the traceback in a file for a developer."""
+"""What nobody foresaw -> one message for a person.
+
+`explain_crash` is for what a step raises; its traceback goes to a file for a developer. `explain_death` is for a child
+process that ended without a word.
+"""
 
 from __future__ import annotations
 
+import signal
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runner.errors import GituneError
+from runner.errors import GituneError, TransientError
 from runner.registry.facts import Step
 
 # Top-level modules that come with an extra.
@@ -19,6 +26,21 @@ EXTRAS = {
     "safetensors": "local",
     "bitsandbytes": "qlora",
 }
+
+_KEPT = "nothing was recorded, and an apply goes on from here"
+_LINES = 12
+"""Last lines of a dead process that are shown; the Python stack of a crash fits."""
+
+
+@contextmanager
+def explained(step: Step, folder: Path) -> Iterator[None]:
+    """Let our own errors through, and explain every other: one broken spec must not take the others down."""
+    try:
+        yield
+    except GituneError:
+        raise
+    except Exception as error:
+        raise explain_crash(step, error, folder) from error
 
 
 def explain_crash(step: Step, error: Exception, folder: Path) -> GituneError:
@@ -37,5 +59,35 @@ def explain_crash(step: Step, error: Exception, folder: Path) -> GituneError:
     file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
     return GituneError(
         f"{step} broke down: {type(error).__name__}: {error}",
-        hint=f"nothing was recorded, and an apply goes on from here; the traceback is in {file}",
+        hint=f"{_KEPT}; the traceback is in {file}",
     )
+
+
+def explain_death(step: Step, code: int, output: str) -> TransientError:
+    """Return the error to raise for a child process that ended before its work did.
+
+    Args:
+        step: what it was doing.
+        code: how it ended: an exit code, or a signal's number below zero.
+        output: the end of what it printed.
+    """
+    how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+    lines = [line.rstrip() for line in output.splitlines() if line.strip() and line.isprintable()]
+    said = "".join(f"\n    | {line[:200]}" for line in lines[-_LINES:])
+    return TransientError(f"{step} broke down: its process {how}{said}", hint=f"{_remedy(step, -code)}; {_KEPT}")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
+
+
+def _remedy(step: Step, number: int) -> str:
+    if number == signal.SIGKILL:
+        smaller = "training.micro_batch_size or training.max_length" if step == "train" else "base model"
+        return f"most likely memory ran out (`dmesg` says so): take a smaller {smaller}, or stop other programs"
+    if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL):
+        return "a native library crashed: if it happens again, install the versions of constraints.txt or report it"
+    return "if nobody stopped it, see the end of its output above"

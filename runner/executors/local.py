@@ -1,4 +1,7 @@
-"""Run one step here: a scratch folder, the step, and the record that says it is done."""
+"""Run one step on this machine: a scratch folder, the step, and the record that says it is done.
+
+Steps that load weights run in a child process each, the others in this one; records are written by this one alone.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import runner
-from runner.errors import GituneError, TerminalError
-from runner.executors.crash import explain_crash
-from runner.plan.walk import Decision, Walk
+from runner.errors import TerminalError
+from runner.executors.child import run_apart
+from runner.executors.crash import explained
+from runner.executors.work import StepWork
+from runner.plan.walk import PREDICT_STEPS, Decision, Walk
 from runner.progress import Report
-from runner.registry.facts import Deployment, Failure, Record, RegistryWriter, Step
-from runner.steps import deploy, gate, predict, prepare, score, train
+from runner.registry.facts import Deployment, Failure, Record, RegistryWriter, Step, Version
+from runner.steps import deploy
 from runner.steps.context import StepContext, StepResult
 
 # Libraries whose version may change a step's output; written into every record.
 LIBRARIES = ("torch", "transformers", "peft", "xllamacpp", "numpy")
 
+# Steps that load weights into native libraries; see `child`.
+HEAVY = ("train", *PREDICT_STEPS, "deploy")
+
 
 @dataclass(frozen=True, slots=True)
 class LocalExecutor:
-    """Runs steps one after another in this process."""
+    """Runs steps one after another on this machine."""
 
     registry: RegistryWriter
     cache: Path
@@ -38,16 +46,11 @@ class LocalExecutor:
             GituneError: anything else that went wrong; nothing is recorded.
         """
         started = datetime.now(UTC)
-        with tempfile.TemporaryDirectory(prefix=f"gitune-{decision.step}-") as scratch:
-            try:
-                result = _dispatch(self._context(walk, Path(scratch)), decision.step)
-            except TerminalError as error:
-                self._remember(decision, error)
-                raise
-            except GituneError:
-                raise
-            except Exception as error:  # a library's own: one broken spec must not take the others down
-                raise explain_crash(decision.step, error, self.cache / "crashes") from error
+        try:
+            result = self._perform(walk, decision.step)
+        except TerminalError as error:
+            self._remember(decision, error)
+            raise
         record = Record(
             step=decision.step,
             key=str(decision.key),
@@ -72,12 +75,16 @@ class LocalExecutor:
         """
         commit = str(walk.delivery.checkout.commit)
         version = deploy.version_of(walk, commit, now)
-        with tempfile.TemporaryDirectory(prefix="gitune-deploy-") as scratch:
-            deploy.check_loads(self._context(walk, Path(scratch)), version)
+        self._perform(walk, "deploy", version)
         return deploy.move_alias(self.registry, walk, version, commit, now)
 
-    def _context(self, walk: Walk, scratch: Path) -> StepContext:
-        return StepContext(walk.subject, self.registry, walk.records, walk.champion, self.cache, scratch, self.report)
+    def _perform(self, walk: Walk, step: Step, version: Version | None = None) -> StepResult:
+        """Do the work of a step on what the walk decided, and leave nothing behind but its artifacts."""
+        with tempfile.TemporaryDirectory(prefix=f"gitune-{step}-") as scratch:
+            context = StepContext(walk.subject, self.registry, walk.records, walk.champion, self.cache, Path(scratch))
+            work = StepWork(step, context, version)
+            with explained(step, work.crashes):
+                return run_apart(work, self.report) if step in HEAVY else work(self.report)
 
     def _remember(self, decision: Decision, error: TerminalError) -> None:
         failure = Failure(
@@ -88,22 +95,6 @@ class LocalExecutor:
             at=datetime.now(UTC),
         )
         self.registry.add_failure(failure)
-
-
-def _dispatch(context: StepContext, step: Step) -> StepResult:
-    match step:
-        case "prepare":
-            return prepare.run(context)
-        case "train":
-            return train.run(context)
-        case "predict_base" | "predict_tuned" | "predict_champion":
-            return predict.run(context, step)
-        case "score":
-            return score.run(context)
-        case "gate":
-            return gate.run(context)
-        case "deploy":
-            raise AssertionError("a deployment is a log entry, not a record: steps.deploy")
 
 
 def environment() -> dict[str, str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runner.errors import Problem, SpecError
+from runner.models.memory import Memory
 from runner.plan.delivery import Delivery
-from runner.plan.model import Plan, PlannedStep, SpecPlan, make_plan
+from runner.plan.estimates import History, estimate_step
+from runner.plan.model import Estimate, Plan, PlannedStep, SpecPlan, make_plan
 from runner.plan.subject import Subject
 from runner.plan.walk import Decision, Walk
 from runner.registry.facts import STEPS, RegistryReader, Step
@@ -19,6 +21,7 @@ def build_plan(
     *,
     retry: bool = False,
     through: Step = "deploy",
+    memory: Memory | None = None,
 ) -> Plan:
     """Walk every spec with the outcome of each step that must run unknown.
 
@@ -28,6 +31,7 @@ def build_plan(
         delivery: git's side of a deployment.
         retry: run steps again that failed terminally.
         through: last step to plan.
+        memory: what training may use here; None leaves memory out of the estimates.
 
     Raises:
         SpecError: when a spec differs from the released version of its number; all such specs at once.
@@ -35,9 +39,11 @@ def build_plan(
     plans: list[SpecPlan] = []
     problems: list[Problem] = []
     promised: dict[str, str] = {}
+    history = History(reader)
     for subject in subjects:
+        walk = Walk(subject, reader, delivery, retry, through, history.records)
         try:
-            plans.append(_plan_spec(Walk(subject, reader, delivery, retry, through), promised))
+            plans.append(_plan_spec(walk, promised, history, memory))
         except SpecError as error:
             problems.extend(error.problems)
     if problems:
@@ -52,7 +58,7 @@ def look(walk: Walk) -> Walk:
     return walk
 
 
-def _plan_spec(walk: Walk, promised: dict[str, str]) -> SpecPlan:
+def _plan_spec(walk: Walk, promised: dict[str, str], history: History, memory: Memory | None) -> SpecPlan:
     decisions = look(walk).decisions
     spec, champion = walk.subject.spec, walk.champion
     return SpecPlan(
@@ -60,7 +66,7 @@ def _plan_spec(walk: Walk, promised: dict[str, str]) -> SpecPlan:
         version=spec.version,
         file=walk.subject.loaded.file,
         champion=champion.version if champion else None,
-        steps=[_planned(_once(decisions[step], spec.name, promised)) for step in STEPS],
+        steps=[_planned(_once(decisions[step], spec.name, promised), walk, history, memory) for step in STEPS],
     )
 
 
@@ -86,12 +92,15 @@ def _content(subject: Subject) -> object:
     return [spec, subject.base.digest, {role: dict(files) for role, files in subject.files.items()}, subject.contract]
 
 
-def _planned(decision: Decision) -> PlannedStep:
+def _planned(decision: Decision, walk: Walk, history: History, memory: Memory | None) -> PlannedStep:
+    # What another spec runs for this one is counted there.
+    mine = decision is walk.decisions[decision.step]
+    may_run = mine and decision.action in ("RUN", "DEPENDS")
     return PlannedStep(
         step=decision.step,
         action=decision.action,
         key=decision.key,
         reason=decision.reason,
         changes=list(decision.changes),
-        estimate=decision.estimate,
+        estimate=estimate_step(decision.step, walk, history, memory) if may_run else Estimate(),
     )

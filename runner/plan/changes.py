@@ -7,13 +7,13 @@ to break ties.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from runner.plan.keys import Inputs
 from runner.plan.model import Change
 from runner.plan.subject import Subject
-from runner.registry.facts import Record, RegistryReader, Step
+from runner.registry.facts import Record, RegistryReader
 
 # Where an input of a step stands in the spec; anything else is told under its own name.
 SPEC_PATHS: Mapping[str, str] = {
@@ -36,8 +36,8 @@ SPEC_PATHS: Mapping[str, str] = {
 ROW_INPUTS = ("train", "validation", "test")
 
 
-def nearest(step: Step, inputs: Inputs, subject: Subject, reader: RegistryReader) -> Record | None:
-    """Return the record of a step whose inputs differ least from these."""
+def nearest(records: Iterable[Record], inputs: Inputs, subject: Subject) -> Record | None:
+    """Return the record whose inputs differ least from these."""
     flat = dict(_leaves(inputs))
 
     def distance(record: Record) -> tuple[bool, int, float]:
@@ -45,7 +45,7 @@ def nearest(step: Step, inputs: Inputs, subject: Subject, reader: RegistryReader
         differing = sum(flat.get(path) != other.get(path) for path in flat.keys() | other.keys())
         return record.spec != subject.spec.name, differing, -record.finished.timestamp()
 
-    return min(reader.records(step), key=distance, default=None)
+    return min(records, key=distance, default=None)
 
 
 def explain_miss(inputs: Inputs, record: Record, subject: Subject, reader: RegistryReader) -> list[Change]:

@@ -18,7 +18,7 @@ Inputs = dict[str, Any]
 
 IMPLEMENTATION: Mapping[Step, int] = {
     "prepare": 1,
-    "train": 1,
+    "train": 2,
     "predict_base": 1,
     "predict_tuned": 1,
     "predict_champion": 1,

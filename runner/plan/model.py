@@ -33,11 +33,44 @@ class Change(PlanPart):
     """Line in the spec file, where there is one."""
 
 
+class MemoryNeed(PlanPart):
+    """Bytes that training is expected to need at its peak, by what they are for."""
+
+    weights: int
+    """The base model."""
+    adapter: int
+    """The adapter, and the copy of its best epoch."""
+    gradients: int
+    """Of whatever learns."""
+    optimizer: int
+    """The optimizer's state."""
+    activations: int
+    """What a forward pass keeps for its backward pass."""
+    runtime: int
+    """Interpreter and libraries, or the CUDA context."""
+    fragmentation: int
+    """Freed blocks that the C library keeps as long as there is memory enough."""
+    total: int
+    """All of it."""
+    available: int
+    """What the device has."""
+    device: Literal["cpu", "cuda"]
+    """Where it would train."""
+    remedy: str | None = None
+    """What to do when it does not fit; null when it does."""
+
+
 class Estimate(PlanPart):
-    """What a step is expected to take, from earlier records; null when there is none to learn from."""
+    """What a step is expected to take; null where there is nothing to tell it from."""
 
     seconds: float | None = None
-    """Wall-clock seconds."""
+    """Wall-clock seconds, by earlier records: their median, scaled by rows and epochs."""
+    low: float | None = None
+    """Fewest seconds that any of several records speaks for."""
+    high: float | None = None
+    """Most seconds that any of several records speaks for."""
+    memory: MemoryNeed | None = None
+    """Memory; only of `train`."""
     usd: float | None = None
     """Provider's price in US dollars."""
 
@@ -88,7 +121,7 @@ class Plan(PlanPart):
     summary: dict[str, int]
     """Number of steps per action."""
     digest: str
-    """sha256 of specs and base: two equal digests are the same plan."""
+    """sha256 of specs and base: two equal digests are the same plan, whatever it is expected to take."""
     base: str | None
     """Git commit the plan was made at."""
 
@@ -101,7 +134,8 @@ class Plan(PlanPart):
 def make_plan(specs: list[SpecPlan], base: str | None, contents: Sequence[object] = ()) -> Plan:
     """Count and digest finished spec plans; `contents` is what their specs ask for."""
     counts = Counter(step.action.lower() for spec in specs for step in spec.steps)
-    body = [spec.model_dump(mode="json") for spec in specs]
+    # Estimates depend on the machine and on what else was run meanwhile.
+    body = [spec.model_dump(mode="json", exclude={"steps": {"__all__": {"estimate"}}}) for spec in specs]
     return Plan(
         specs=specs,
         summary={action.lower(): counts[action.lower()] for action in get_args(Action)},

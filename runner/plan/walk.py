@@ -6,7 +6,7 @@ apply with its record, so what the plan says and what the apply does cannot drif
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -14,7 +14,7 @@ from runner.errors import Problem, SpecError
 from runner.plan import keys
 from runner.plan.changes import describe, explain_miss, nearest
 from runner.plan.delivery import Delivery, Obstacle
-from runner.plan.model import Action, Change, Estimate
+from runner.plan.model import Action, Change
 from runner.plan.subject import Subject
 from runner.registry.facts import STEPS, Deployment, Record, RegistryReader, Step, Version
 from runner.spec.semver import next_minor
@@ -50,7 +50,6 @@ class Decision:
     inputs: keys.Inputs = field(default_factory=dict)
     record: Record | None = None
     changes: tuple[Change, ...] = ()
-    estimate: Estimate = field(default_factory=Estimate)
 
 
 @dataclass(slots=True)
@@ -62,6 +61,8 @@ class Walk:
     delivery: Delivery
     retry: bool = False
     through: Step = "deploy"
+    earlier: Callable[[Step], Iterable[Record]] | None = None
+    """Records of a step, where several walks share what was read of the registry."""
     decisions: dict[Step, Decision] = field(default_factory=dict)
     records: dict[Step, Record] = field(default_factory=dict)
     compared: tuple[str | None, ...] = ()
@@ -158,13 +159,12 @@ class Walk:
             remedy = f"{failure.hint}; " if failure.hint else ""
             reason = f"failed before: {failure.message} ({remedy}--retry runs it again)"
             return Decision(step, "BLOCKED", reason, key, inputs)
-        earlier = nearest(step, inputs, self.subject, self.reader)
+        earlier = nearest((self.earlier or self.reader.records)(step), inputs, self.subject)
         if earlier is None:
             return Decision(step, "RUN", "never run before", key, inputs)
         changes = explain_miss(inputs, earlier, self.subject, self.reader)
         reason = describe(changes, self.subject) or "an artifact of the earlier run is missing"
-        seconds = (earlier.finished - earlier.started).total_seconds()
-        return Decision(step, "RUN", reason, key, inputs, None, tuple(changes), Estimate(seconds=round(seconds, 1)))
+        return Decision(step, "RUN", reason, key, inputs, None, tuple(changes))
 
     def _known(self, step: Step, key: str) -> Record | None:
         # Answers are shared: whoever asked first, the same weights answer the same prompts once.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from runner.data.prompts import prompt_of, reference_of
@@ -15,6 +16,7 @@ from runner.registry.facts import Record, Step
 from runner.report.model import (
     CurvePoint,
     Example,
+    Finding,
     FormatCompliance,
     Headline,
     MetricValues,
@@ -23,6 +25,7 @@ from runner.report.model import (
     RowChanges,
 )
 from runner.spec.models import Spec
+from runner.training.diagnosis import diagnose, explain_best
 
 BETTER, WORSE = 5, 10
 """Examples in a report: what broke matters more."""
@@ -43,6 +46,7 @@ def build_report(
     rows: Sequence[Row],
     answers: Answers,
     curve: Sequence[Mapping[str, Any]],
+    training: Sequence[dict[str, Any]] = (),
     card: Mapping[str, Any],
     champion: str | None,
     commit: str | None,
@@ -58,6 +62,7 @@ def build_report(
         rows: the test split, in the order it was scored.
         answers: texts of `base` and `tuned`.
         curve: points of the loss curve.
+        training: every step and evaluation of the training.
         card: the data card.
         champion: the champion's version.
         commit: the commit that holds this spec; None while it is not committed.
@@ -86,10 +91,19 @@ def build_report(
         worse=_examples(rows, answers, right, (1, 0), WORSE),
         curve=[_point(point) for point in curve],
         best_epoch=best,
+        kept=explain_best(training, spec.training.num_epochs),
+        findings=list(_findings(spec, training, records)),
         data=dict(_facts(card)),
         provenance=_provenance(spec, records, commit),
         next_step=_live(spec) if live else _next_step(spec, outcome, releasable=releasable),
     )
+
+
+def _findings(spec: Spec, training: Sequence[dict[str, Any]], records: Mapping[Step, Record]) -> Iterator[Finding]:
+    longest = records["train"].metrics.get("longest_answer_tokens", 0) if "train" in records else 0
+    room = spec.evaluation.generation.max_new_tokens
+    for finding in diagnose(training, spec.training, longest_answer=longest, max_new_tokens=room):
+        yield Finding.model_validate(asdict(finding))
 
 
 def _headline(metric: str, scores: Scores) -> Headline:

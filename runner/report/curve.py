@@ -18,7 +18,7 @@ _THEME = '%%{init: {"theme": "base", "themeVariables": {"xyChart": {"plotColorPa
 Series = list[tuple[float, float]]
 
 
-def curve_section(curve: Sequence[CurvePoint], best_epoch: int | None, most: int) -> str:
+def curve_section(curve: Sequence[CurvePoint], best_epoch: float | None, most: int) -> str:
     """Render the loss curve.
 
     Args:
@@ -26,7 +26,7 @@ def curve_section(curve: Sequence[CurvePoint], best_epoch: int | None, most: int
         best_epoch: epoch whose weights were kept.
         most: table rows.
     """
-    ends = [point for point in curve if float(point.epoch).is_integer()]
+    ends = [point for point in curve if float(point.epoch).is_integer() or point.validation_loss is not None]
     rows = [
         [
             f"{point.epoch:g}" + (" (kept)" if point.epoch == best_epoch else ""),

@@ -44,6 +44,7 @@ def gather_report(walk: Walk) -> Report:
         rows=rows_from_jsonl(_bytes(walk, "prepare", "test")),
         answers={subject: _answers(walk, step) for subject, step in SUBJECTS.items() if step in walk.records},
         curve=_json(walk, "train", "curve"),
+        training=_training_lines(walk),
         card=_json(walk, "prepare", "card"),
         champion=champion.version if champion else None,
         commit=walk.delivery.commit_of(walk.subject.loaded),
@@ -57,6 +58,13 @@ def _bytes(walk: Walk, step: Step, name: str) -> bytes:
 
 def _json(walk: Walk, step: Step, name: str) -> Any:
     return json.loads(_bytes(walk, step, name))
+
+
+def _training_lines(walk: Walk) -> list[dict[str, Any]]:
+    """Read every step of the training; records of gitune 0.1 kept the curve alone."""
+    if "metrics" not in walk.records["train"].outputs:
+        return []
+    return [json.loads(line) for line in _bytes(walk, "train", "metrics").splitlines()]
 
 
 def _answers(walk: Walk, step: Step) -> dict[str, str]:

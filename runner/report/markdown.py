@@ -13,7 +13,7 @@ from runner.evaluation.gates import Verdict
 from runner.evaluation.words import percent, points
 from runner.report.curve import curve_section
 from runner.report.escape import clean, code, fence, inline
-from runner.report.model import Example, FormatCompliance, MetricValues, Report
+from runner.report.model import Example, Finding, FormatCompliance, MetricValues, Report
 from runner.report.table import table
 
 LIMIT = 60_000
@@ -68,6 +68,10 @@ def _sections(report: Report, room: _Room) -> Iterator[str]:
         yield _compliance(report.compliance)
     if report.curve:
         yield curve_section(report.curve, report.best_epoch, room.rows)
+    if report.kept:
+        yield inline(report.kept, 200)
+    if report.findings:
+        yield _findings(report.findings)
     yield from _examples("Worse than base", report.worse, changes.broken, room)
     yield from _examples("Better than base", report.better, changes.fixed, room)
     if report.data:
@@ -75,6 +79,14 @@ def _sections(report: Report, room: _Room) -> Iterator[str]:
         yield _details("Data", table(["data", ""], facts, room.rows))
     yield _provenance(report)
     yield f"<!-- gitune-report:{inline(report.name)} -->"
+
+
+def _findings(findings: Sequence[Finding]) -> str:
+    return "\n".join(
+        f"- ⚠️ **{inline(finding.message, 300)}** Likely cause: {inline(finding.cause, 300)}. "
+        f"Remedy: {inline(finding.remedy, 300)}."
+        for finding in findings
+    )
 
 
 def _headline(report: Report) -> str:

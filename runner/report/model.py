@@ -103,7 +103,20 @@ class CurvePoint(ReportPart):
     train_loss: float | None = None
     """Mean loss on training rows since the point before."""
     validation_loss: float | None = None
-    """Loss on validation rows, measured at the end of an epoch."""
+    """Loss on validation rows."""
+
+
+class Finding(ReportPart):
+    """One thing that looks wrong with the training."""
+
+    code: str
+    """Stable name, such as `overfitting`."""
+    message: str
+    """What was seen, with figures."""
+    cause: str
+    """What usually causes it."""
+    remedy: str
+    """What to change."""
 
 
 class Provenance(ReportPart):
@@ -158,8 +171,12 @@ class Report(ReportPart):
     """Some rows that only the base model has right."""
     curve: list[CurvePoint]
     """Loss over training, oldest first."""
-    best_epoch: int | None
+    best_epoch: float | None
     """Epoch whose weights were kept."""
+    kept: str = ""
+    """Which weights were kept and why, in a sentence."""
+    findings: list[Finding] = Field(default_factory=list)
+    """What looks wrong with the training, the gravest first."""
     data: dict[str, str] = Field(default_factory=dict)
     """The data card in words."""
     provenance: Provenance

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from runner.plan.model import Action, Plan, PlannedStep, SpecPlan
+from runner.plan.model import Action, MemoryNeed, Plan, PlannedStep, SpecPlan
 from runner.registry.facts import STEPS
+from runner.training.sizing import MemoryEstimate, gigabytes
 
 
 class _Sign(NamedTuple):
@@ -85,6 +86,16 @@ def _spec(spec: SpecPlan, *, color: bool) -> Iterator[str]:
         yield f"  {_paint(row, sign, color=color)}  {first}".rstrip()
         for reason in more:
             yield f"{_INDENT}{reason}"
+    if (need := spec.step("train").estimate.memory) is not None:
+        yield from _memory(need)
+
+
+def _memory(need: MemoryNeed) -> Iterator[str]:
+    parts = MemoryEstimate(**need.model_dump(exclude={"total", "available", "device", "remedy"}))
+    place = "on the GPU" if need.device == "cuda" else "of memory"
+    yield f"  train needs about {parts} of {gigabytes(need.available)} GB {place}"
+    if need.remedy:
+        yield f"    which does not fit: {need.remedy}"
 
 
 def _reasons(step: PlannedStep) -> list[str]:
@@ -116,7 +127,7 @@ def _summary(plan: Plan) -> str:
         counts.append(f"{waiting} waiting")
     if removed := plan.summary.get("undeploy", 0):
         counts.append(f"{removed} to undeploy")
-    estimates = [step.estimate for spec in plan.specs for step in spec.steps if step.action == "RUN"]
+    estimates = [step.estimate for spec in plan.specs for step in spec.steps]
     seconds = sum(estimate.seconds or 0 for estimate in estimates)
     usd = sum(estimate.usd or 0 for estimate in estimates)
     cost = [*([f"about {duration(seconds)}"] if seconds else []), *([f"${usd:.2f}"] if usd else [])]

@@ -134,6 +134,8 @@ class Training(Section):
     """Longest example in tokens; a longer one is an error, for its answer would be cut off."""
     lora: Lora = Lora()
     """Adapter settings; unused with method full."""
+    eval_steps: Annotated[int, Field(ge=1)] | None = None
+    """Optimizer steps between validations; by default one at the end of each epoch."""
     early_stopping: EarlyStopping | None = None
     """Stop early; the best epoch by validation loss is kept in any case."""
     seed: int = 42

@@ -14,7 +14,7 @@ from runner.data.rows import Row, rows_from_jsonl
 from runner.errors import GituneError
 from runner.models.base import BaseFiles, BaseRef, materialize
 from runner.plan.subject import Subject, read_contract
-from runner.progress import Report
+from runner.progress import Report, silent
 from runner.registry.facts import Artifact, Record, RegistryWriter, Step, Version
 
 
@@ -31,7 +31,7 @@ class StepContext:
     """Machine-wide cache of base models."""
     scratch: Path
     """Empty folder for this step, deleted afterwards."""
-    report: Report
+    report: Report = silent
 
     def output(self, step: Step, name: str) -> Artifact:
         """Return an artifact that an earlier step stored."""

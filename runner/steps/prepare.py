@@ -25,10 +25,18 @@ def run(context: StepContext) -> StepResult:
     prepared = prepare(spec.dataset, loaded.folder, loaded.root, contract)
     require_unchanged("the data", context.subject.files, digest_sources(loaded, digest_file))
     splits = {"train": prepared.train, "validation": prepared.validation, "test": prepared.test}
-    outputs = {name: registry.put_bytes(rows_to_jsonl(rows)) for name, rows in splits.items()}
+    written = {name: rows_to_jsonl(rows) for name, rows in splits.items()}
+    outputs = {name: registry.put_bytes(data) for name, data in written.items()}
     outputs["prompts"] = registry.put_bytes(prompts_to_jsonl(prompts_of(prepared.test)))
     outputs["sources"] = registry.put_bytes(to_jsonl(prepared.sources))
     outputs["card"] = registry.put_bytes(to_json(prepared.card))
     files = {path: digest for role in context.subject.files.values() for path, digest in role.items()}
     counts = {name: len(rows) for name, rows in splits.items()}
-    return StepResult(outputs, {"rows": counts, "findings": len(prepared.findings), "files": files})
+    metrics = {
+        "rows": counts,
+        # Bytes of the longest row to learn: plans estimate memory from it.
+        "longest_row": max(map(len, b"".join(written[name] for name in ("train", "validation")).splitlines())),
+        "findings": len(prepared.findings),
+        "files": files,
+    }
+    return StepResult(outputs, metrics)

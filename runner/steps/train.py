@@ -5,8 +5,9 @@ from __future__ import annotations
 from runner.models.base import base_gguf
 from runner.models.hf_to_gguf import gguf_obstacle
 from runner.progress import Progress
-from runner.steps.context import StepContext, StepResult, to_json
+from runner.steps.context import StepContext, StepResult, to_json, to_jsonl
 from runner.training.backend import TrainJob, open_backend
+from runner.training.curve import curve_of
 
 
 def run(context: StepContext) -> StepResult:
@@ -33,6 +34,7 @@ def run(context: StepContext) -> StepResult:
     result = open_backend(spec.backend).train(job, context.report)
     outputs = {
         "adapter": registry.put_tree(result.adapter),
-        "curve": registry.put_bytes(to_json(result.curve)),
+        "metrics": registry.put_bytes(to_jsonl(result.lines)),
+        "curve": registry.put_bytes(to_json(curve_of(result.lines))),
     }
     return StepResult(outputs, result.metrics)

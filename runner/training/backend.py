@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from runner.errors import UsageError
 from runner.models.base import BaseFiles
 from runner.models.cores import wait_politely
 from runner.progress import Report
 from runner.spec.models import Training
+from runner.training.curve import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class TrainJob:
     """Whether to write what llama.cpp needs to serve the result."""
     out: Path
     """Empty folder for the result."""
+    state: Path | None = None
+    """Folder of this training's key, where checkpoints and metrics.jsonl are kept until it is done; None keeps none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ class TrainResult:
     adapter: Path
     """Folder with adapter_model.safetensors, adapter_config.json and, if asked for, adapter.gguf; with `method: full`
     a checkpoint and, if asked for, model.gguf."""
-    curve: list[dict[str, Any]] = field(default_factory=list)
-    """Points of the loss curve, oldest first; those with a `validation_loss` end an epoch (epoch 0: untrained)."""
+    lines: list[Line] = field(default_factory=list)
+    """Every optimizer step and evaluation, oldest first; see `training.curve.Line`."""
     metrics: dict[str, float | int | str] = field(default_factory=dict)
     """Losses, best epoch, token counts and times."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -126,6 +128,18 @@ def test_an_error_in_a_step_exits_1_also_where_a_request_was_at_fault(world, mon
 
     monkeypatch.setattr("runner.steps.predict.run", too_long)
     assert run(world, "apply", "--yes") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_ends_an_apply_in_one_line(world, capsys, monkeypatch, number, code, words):
+    monkeypatch.setattr("runner.steps.train.run", lambda _: os.kill(os.getpid(), number))
+    before = signal.getsignal(signal.SIGTERM)
+    assert run(world, "apply", "--yes") == code
+    assert capsys.readouterr().err.splitlines()[-1] == f"{words}; the next apply goes on from the last finished step"
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not list(world.registry.records("train"))
 
 
 @pytest.mark.parametrize(

@@ -62,11 +62,10 @@ class Repository(World):
         }
 
 
-@pytest.fixture
-def make_repository(tmp_path):
+@pytest.fixture(scope="module")
+def make_repository(tmp_path_factory):
     def make(name: str) -> Repository:
-        root = tmp_path / name
-        root.mkdir()
+        root = tmp_path_factory.mktemp(name)
         repository = Repository(root)
         # A random Llama cannot learn the task in seconds, so its gates ask for little; the loop is what is tested.
         repository.spec["evaluation"] = {

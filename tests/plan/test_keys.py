@@ -36,7 +36,7 @@ INPUTS = {
 }
 GOLDEN = {
     "prepare": "a6cb6fe8687c98cc",
-    "train": "4e29159774e1b415",
+    "train": "0760e3b2036d6202",
     "predict": "82113d9053ef88b0",
     "predict_base": "6614bd1dc60f3d76",
     "score": "dcb7bea1a66f303d",

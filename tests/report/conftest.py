@@ -112,6 +112,11 @@ def pieces():
             {"epoch": 1, "step": 10, "train_loss": 2.0, "validation_loss": 1.9, "learning_rate": None, "seconds": 2},
             {"epoch": 2, "step": 20, "train_loss": 1.0, "validation_loss": 1.1, "learning_rate": None, "seconds": 4},
         ],
+        "training": [
+            {"epoch": 0, "step": 0, "train_loss": None, "validation_loss": 3.0, "seconds": 0.0},
+            {"epoch": 1, "step": 10, "train_loss": 2.0, "validation_loss": 1.1, "seconds": 2},
+            {"epoch": 2, "step": 20, "train_loss": 1.0, "validation_loss": 1.9, "seconds": 4},
+        ],
         "commit": "c0ffee" * 6 + "c0ff",
         "card": {
             "rows": {"read": 361, "dropped": 1, "train": 320, "validation": 0, "test": 40},

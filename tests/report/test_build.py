@@ -58,6 +58,12 @@ def test_provenance_and_data(report):
     assert [point.validation_loss for point in report.curve] == [3.0, None, 1.9, 1.1]
 
 
+def test_training_is_explained_and_what_looks_wrong_is_found(report, pieces):
+    assert report.kept.startswith("Epoch 1 of 3 kept: validation loss 1.100 is the lowest; epoch 2 overfits (1.900)")
+    assert [finding.code for finding in report.findings] == ["overfitting"]
+    assert not build_report(**pieces | {"training": []}).findings
+
+
 def test_report_survives_json(report):
     assert Report.model_validate_json(report.model_dump_json()) == report
     assert '"schema_version":"1.0"' in report.model_dump_json()

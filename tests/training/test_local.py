@@ -12,10 +12,10 @@ from runner.errors import TerminalError, UsageError
 from runner.models.chat import MASKED, EncodedRow
 from runner.spec.models import Training
 from runner.training.backend import TrainJob, open_backend
-from runner.training.local.batches import collate, effective_batches, micro_batches
+from runner.training.curve import curve_of
+from runner.training.local.batches import effective_batches
 from runner.training.local.sft import learning_rate_factor
 
-CPU = torch.device("cpu")
 QUICK = {"learning_rate": 1e-2, "batch_size": 8, "num_epochs": 2, "lora": {"r": 4, "alpha": 8}}
 
 
@@ -87,11 +87,12 @@ def test_the_micro_batch_changes_no_result(train, micro):
 
 def test_the_loss_falls_and_the_curve_tells_it(train):
     result = train(num_epochs=3)
-    ends = [point for point in result.curve if point["validation_loss"] is not None]
+    curve = curve_of(result.lines)
+    ends = [point for point in curve if point["validation_loss"] is not None]
     assert [point["epoch"] for point in ends] == [0, 1, 2, 3]
     assert ends[0]["train_loss"] is None
     assert ends[0]["validation_loss"] > ends[1]["validation_loss"] > ends[3]["validation_loss"]
-    between = [point for point in result.curve if point["learning_rate"] is not None]
+    between = [point for point in curve if point["learning_rate"] is not None]
     assert between
     assert all(0 < point["learning_rate"] <= 1e-2 and math.isfinite(point["train_loss"]) for point in between)
     assert result.metrics["best_epoch"] == 3
@@ -102,7 +103,7 @@ def test_the_loss_falls_and_the_curve_tells_it(train):
 def test_the_best_epoch_is_kept_and_patience_ends_the_rest(train):
     """At this rate the loss jumps about: some epoch is best, and two worse ones end training."""
     result = train(num_epochs=30, learning_rate=0.3, lr_scheduler="constant", early_stopping={"patience": 2})
-    losses = {p["epoch"]: p["validation_loss"] for p in result.curve if p["validation_loss"] is not None and p["epoch"]}
+    losses = {p["epoch"]: p["validation_loss"] for p in curve_of(result.lines) if p["validation_loss"] and p["epoch"]}
     best = min(losses, key=losses.__getitem__)
     assert result.metrics["best_epoch"] == best
     assert max(losses) == best + 2 < 30
@@ -115,7 +116,7 @@ def test_without_validation_rows_the_last_epoch_is_kept(train):
     result = train(held_out=0)
     assert result.metrics["best_epoch"] == 2
     assert "validation_loss" not in result.metrics
-    assert [point["epoch"] for point in result.curve if point["learning_rate"] is None] == [0, 1, 2]
+    assert [point["epoch"] for point in curve_of(result.lines) if point["learning_rate"] is None] == [0, 1, 2]
 
 
 def test_a_loss_that_is_no_number_ends_training_with_a_remedy(train, monkeypatch, base):
@@ -129,9 +130,9 @@ def test_a_loss_that_is_no_number_ends_training_with_a_remedy(train, monkeypatch
         return model
 
     monkeypatch.setattr(local, "load_causal_lm", broken)
-    with pytest.raises(TerminalError, match="epoch 0, step 0: the loss is nan") as caught:
+    with pytest.raises(TerminalError, match="epoch 0, step 0: the loss is nan for rows ") as caught:
         train()
-    assert caught.value.hint == "lower training.learning_rate (now 0.01)"
+    assert caught.value.hint == "look at these rows, or lower training.learning_rate (now 0.01)"
 
 
 def test_progress_says_epoch_loss_speed_and_time_left(train):
@@ -163,38 +164,6 @@ def test_what_is_not_there_yet_is_said(train, settings):
         open_backend("together")
 
 
-def test_padding_and_selecting_positions_change_no_loss(base):
-    from runner.models.checkpoint import load_causal_lm
-    from runner.training.local.adapter import add_adapter
-    from runner.training.local.loss import _has_plain_head, loss_of
-
-    model = add_adapter(load_causal_lm(base.checkpoint, torch.float32), Training())
-    rows = [EncodedRow(str(n), list(range(5, 12 + n)), [MASKED] * 4 + list(range(9, 12 + n))) for n in range(0, 9, 4)]
-    together = loss_of(model, collate(rows[:1], CPU))(collate(rows, CPU))
-    apart = sum(loss_of(model, collate(rows[:1], CPU))(collate([row], CPU)) for row in rows)
-    by_transformers = sum(
-        model(input_ids=batch.input_ids, labels=batch.labels).loss * sum(label != MASKED for label in row.labels)
-        for row in rows
-        for batch in [collate([row], CPU)]
-    )
-    torch.testing.assert_close(together, apart)
-    torch.testing.assert_close(together, by_transformers)
-
-    network = model.get_base_model()
-    ids = collate(rows, CPU).input_ids
-    assert _has_plain_head(network, ids)
-    forward = type(network).forward
-    network.forward = lambda **inputs: _scaled(forward(network, **inputs))
-    assert not _has_plain_head(network, ids)
-    assert not torch.isclose(loss_of(model, collate(rows, CPU))(collate(rows, CPU)), together)
-
-
-def _scaled(output):
-    """What Granite or Gemma do after the output layer."""
-    output.logits = output.logits / 8
-    return output
-
-
 def test_an_epoch_is_a_permutation_that_seed_and_epoch_decide():
     rows = [EncodedRow(str(n), [1] * (n % 7 + 1), [MASKED]) for n in range(50)]
 
@@ -206,14 +175,6 @@ def test_an_epoch_is_a_permutation_that_seed_and_epoch_decide():
     assert order(1, 1) != order(1, 2)
     assert order(1, 1) != order(2, 1)
     assert [len(batch) for batch in effective_batches(rows, 8, 1, 1)] == [8] * 6 + [2]
-
-
-def test_micro_batches_hold_every_row_once_within_the_budget():
-    rows = [EncodedRow(str(n), [1] * (40 * n + 1), [MASKED]) for n in range(60)]
-    batches = list(micro_batches(rows, "auto", CPU))
-    assert sorted(row.id for batch in batches for row in batch) == sorted(row.id for row in rows)
-    assert all(len(b) * max(len(r.input_ids) for r in b) <= 1024 or len(b) == 1 for b in batches)
-    assert [len(batch) for batch in micro_batches(rows, 25, CPU)] == [25, 25, 10]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +18,32 @@ from runner.models.checkpoint import load_causal_lm, load_nf4, load_tokenizer, l
 from runner.models.cores import available_cores
 from runner.models.hf_to_gguf import export_gguf
 from runner.models.lora_gguf import write_lora_gguf
+from runner.models.memory import memory_of, return_freed_memory
+from runner.models.shape import checkpoint_shape
 from runner.models.trained import CHECKPOINT_GGUF
 from runner.progress import Progress, Report
 from runner.spec.models import Training
 from runner.training.backend import TrainJob, TrainResult
+from runner.training.curve import best_evaluation
 from runner.training.local.adapter import add_adapter, save_adapter
+from runner.training.local.batches import PassLimit, count_labels, longest_answer
+from runner.training.local.checkpoints import Checkpoints, held
+from runner.training.local.lora_linear import fuse_lora
 from runner.training.local.precision import has_fast_bf16
-from runner.training.local.sft import Fit, fit
+from runner.training.local.sft import Data, Fit, fit
 from runner.training.local.whole import save_checkpoint
+from runner.training.sizing import Precision, Rows, require_fits, tokens_per_pass
 
 AS_LORA = "none: trained as lora, on dequantized weights"
 """What a qlora training without a CUDA GPU says of itself. 4-bit products on a CPU are several times slower."""
 
 
+@dataclass(frozen=True, slots=True)
 class LocalBackend:
     """Trains in this process."""
+
+    checkpoint_seconds: float = 30.0
+    """Seconds between checkpoints, at least."""
 
     def train(self, job: TrainJob, report: Report) -> TrainResult:
         """Train and return the weights of the best epoch; see `Backend.train`."""
@@ -39,15 +52,18 @@ class LocalBackend:
         report(Progress("training: reading rows and base model"))
         tokenizer = load_tokenizer(job.base.checkpoint)
         train, validation = (_tokenized(path, tokenizer, training) for path in (job.train, job.validation))
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        limit = _require_memory(job, [*train, *validation], device)
         with _reproducible(training.seed):
-            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             model = _load(job, device, report)
-            result = fit(model, train, validation, training, report)
+            with _state_folder(job.state, report) as folder:
+                checkpoints = Checkpoints(folder, self.checkpoint_seconds)
+                result = fit(model, Data(train, validation), training, limit, checkpoints, report)
         _save(job, model, result, report)
-        metrics = _metrics(result, device)
+        metrics = _metrics(result, train, device)
         if training.method == "qlora":
             metrics["quantization"] = "nf4" if device.type == "cuda" else AS_LORA
-        return TrainResult(job.out, result.curve.points, metrics)
+        return TrainResult(job.out, result.stream.lines, metrics)
 
 
 def _load(job: TrainJob, device: torch.device, report: Report) -> Any:
@@ -58,7 +74,12 @@ def _load(job: TrainJob, device: torch.device, report: Report) -> Any:
     if method == "qlora":
         report(Progress("training: no CUDA GPU here, so qlora trains as lora does, on dequantized weights"))
     model = load_causal_lm(checkpoint, torch.float32)
-    return (model if method == "full" else add_adapter(model, job.training)).to(device)
+    if method == "full":
+        return model.to(device)
+    model = add_adapter(model, job.training).to(device)
+    if not has_fast_bf16(device):
+        fuse_lora(model)
+    return model
 
 
 def _save(job: TrainJob, model: Any, result: Fit, report: Report) -> None:
@@ -78,6 +99,20 @@ def _save(job: TrainJob, model: Any, result: Fit, report: Report) -> None:
 def _tokenized(path: Path, tokenizer: Any, training: Training) -> list[EncodedRow]:
     rows = [(row.id, row.messages) for row in rows_from_jsonl(path.read_bytes())]
     return encode_rows(tokenizer, rows, training.max_length)
+
+
+def _require_memory(job: TrainJob, rows: Sequence[EncodedRow], device: torch.device) -> PassLimit:
+    """Refuse what cannot fit before the base model is loaded; return what a forward pass may hold."""
+    precision: Precision = "bf16" if device.type == "cuda" else "autocast" if has_fast_bf16(device) else "fp32"
+    lengths = [len(row.input_ids) for row in rows]
+    known, memory = Rows(max(lengths), count_labels(rows) / sum(lengths)), memory_of(device.type)
+    shape = checkpoint_shape(job.base.checkpoint)
+    estimate = require_fits(shape, job.training, precision, known, memory)
+    if estimate is not None and not estimate.fragmentation:
+        return_freed_memory()
+    if job.training.micro_batch_size == "auto":
+        return PassLimit(tokens_per_pass(memory, shape, job.training, precision, known))
+    return PassLimit(sys.maxsize, rows=job.training.micro_batch_size)
 
 
 def _refuse_unsupported(job: TrainJob) -> None:
@@ -105,22 +140,38 @@ def _reproducible(seed: int) -> Iterator[None]:
         torch.use_deterministic_algorithms(strict)
 
 
-def _metrics(result: Fit, device: torch.device) -> dict[str, float | int | str]:
-    curve = result.curve
-    ends = {point["epoch"]: point for point in curve.points if isinstance(point["epoch"], int)}
-    best = ends[result.best_epoch]
+@contextmanager
+def _state_folder(folder: Path | None, report: Report) -> Iterator[Path | None]:
+    """Hold the folder of checkpoints; yields None where another process trains the same at this moment."""
+    if folder is None:
+        yield None
+        return
+    with held(folder) as free:
+        if not free:
+            report(Progress("training: another process trains the same; this one keeps no checkpoints"))
+        yield folder if free else None
+
+
+def _metrics(result: Fit, train: Sequence[EncodedRow], device: torch.device) -> dict[str, float | int | str]:
+    steps, evaluations = result.stream.steps, result.stream.evaluations
+    best = best_evaluation(evaluations) or evaluations[-1]
+    tokens, busy = sum(line["tokens"] for line in steps), sum(line["seconds"] for line in steps)
     metrics = {
-        "best_epoch": result.best_epoch,
-        "epochs": max(ends),
-        "steps": curve.points[-1]["step"],
+        "best_epoch": best["epoch"],
+        "epochs": evaluations[-1]["epoch"],
+        "steps": evaluations[-1]["step"],
         "train_loss": best["train_loss"],
         "validation_loss": best["validation_loss"],
-        "base_validation_loss": ends[0]["validation_loss"],
-        "tokens": curve.tokens,
-        "tokens_per_second": round(curve.speed, 1),
-        "seconds": round(curve.seconds, 1),
+        "base_validation_loss": evaluations[0]["validation_loss"],
+        "tokens": tokens,
+        "tokens_per_second": round(tokens / max(busy, 1e-9), 1),
+        "seconds": round(busy, 1),
+        "longest_answer_tokens": longest_answer(train),
         "parameters": sum(weight.numel() for weight in result.weights.values()),
         "precision": "bf16" if has_fast_bf16(device) else "fp32",
+        "batches": "shared prefixes" if result.shares_prefixes else "padded",
         "device": device.type,
     }
+    if result.resumed_from:
+        metrics["resumed_from_step"] = result.resumed_from
     return {name: value for name, value in metrics.items() if value is not None}

@@ -5,59 +5,38 @@ A chat row is mostly prompt, and the output layer of a small model is a third of
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from peft import PeftModel
+from torch.utils.checkpoint import checkpoint
 
-from runner.models.chat import MASKED
-from runner.training.local.batches import Batch
-from runner.training.local.precision import autocast
+from runner.training.local.forward import Predicted
 
-LossSum = Callable[[Batch], torch.Tensor]
+TARGETS_AT_ONCE = 2048
+"""Predicted tokens whose logits are held together; with more of them they are computed piece by piece, and again in the
+backward pass: 2048 times a vocabulary of 128,000 is a gigabyte in fp32."""
 
 
-def loss_of(model: Any, probe: Batch) -> LossSum:
-    """Return the function that sums the loss of a batch's answers under `model`.
+def loss_sum(network: Any, predicted: Predicted, *, plain_head: bool) -> torch.Tensor:
+    """Return the summed cross entropy of a pass, in nats.
 
     Args:
-        model: The model, with its adapter if it has one.
-        probe: Any small batch; the short way is taken only if it gives the model's own logits for it.
+        network: The causal LM that predicted.
+        predicted: Hidden states, or logits of a model without a plain output layer.
+        plain_head: Which of the two.
     """
-    network = model.get_base_model() if isinstance(model, PeftModel) else model
-    device = probe.input_ids.device
-    with autocast(device):
-        logits = _answer_logits if _has_plain_head(network, probe.input_ids) else _all_logits
+    if not plain_head:
+        return _cross_entropy(predicted.states, predicted.targets, predicted.weights)
+    head = network.get_output_embeddings()
 
-    def loss(batch: Batch) -> torch.Tensor:
-        targets = batch.labels[:, 1:]
-        learned = targets != MASKED
-        with autocast(device):
-            scores = logits(network, batch.input_ids, learned)
-        return torch.nn.functional.cross_entropy(scores.float(), targets[learned], reduction="sum")
+    def piece(states: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        return _cross_entropy(head(states), targets, weights)
 
-    return loss
+    parts = list(zip(*(torch.split(part, TARGETS_AT_ONCE) for part in predicted[:3]), strict=True))
+    if len(parts) == 1:
+        return piece(*parts[0])
+    return torch.stack([checkpoint(piece, *part, use_reentrant=False) for part in parts]).sum()
 
 
-def _answer_logits(network: Any, input_ids: torch.Tensor, learned: torch.Tensor) -> torch.Tensor:
-    hidden = network.model(input_ids=input_ids, use_cache=False).last_hidden_state
-    logits: torch.Tensor = network.lm_head(hidden[:, :-1][learned])
-    return logits
-
-
-def _all_logits(network: Any, input_ids: torch.Tensor, learned: torch.Tensor) -> torch.Tensor:
-    logits: torch.Tensor = network(input_ids=input_ids, use_cache=False).logits[:, :-1][learned]
-    return logits
-
-
-def _has_plain_head(network: Any, input_ids: torch.Tensor) -> bool:
-    """Return whether logits are `lm_head(model(ids))` and nothing more: some families scale or cap them afterwards."""
-    if not (hasattr(network, "model") and hasattr(network, "lm_head")):
-        return False
-    few = input_ids[:1, :8]
-    everywhere = torch.ones_like(few[:, 1:], dtype=torch.bool)
-    with torch.no_grad():
-        return torch.allclose(
-            _answer_logits(network, few, everywhere), _all_logits(network, few, everywhere), rtol=1e-3, atol=1e-3
-        )
+def _cross_entropy(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return (torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none") * weights).sum()

@@ -1,13 +1,14 @@
-"""Supervised fine-tuning: a model with an adapter, tokenized rows -> the adapter's weights after the best epoch.
+"""Supervised fine-tuning: a model, tokenized rows -> the trained weights of the best evaluation.
 
-The loop reads top to bottom: epochs, steps, micro batches. Same inputs on the same machine give the same weights.
+The loop reads top to bottom: steps, passes. Same inputs on the same machine give the same weights, also when the
+process is killed on the way and another one goes on from the last checkpoint.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,39 +18,51 @@ from runner.errors import TerminalError
 from runner.models.chat import EncodedRow
 from runner.progress import Report
 from runner.spec.models import Training
+from runner.training.curve import best_evaluation
 from runner.training.local.adapter import snapshot
-from runner.training.local.batches import collate, count_labels, effective_batches, micro_batches
-from runner.training.local.curve import Curve
-from runner.training.local.loss import LossSum, loss_of
+from runner.training.local.batches import PassLimit, count_labels, effective_batches
+from runner.training.local.checkpoints import Checkpoints, State
+from runner.training.local.forward import Forward, open_forward
+from runner.training.local.live import Live
+from runner.training.local.loss import loss_sum
+from runner.training.local.memory import Memory, out_of_memory
+from runner.training.local.precision import autocast
+from runner.training.local.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What training found: the weights of the best epoch, and the way there."""
+    """What training found: the weights of the best evaluation, and the way there."""
 
     weights: dict[str, torch.Tensor]
-    best_epoch: int
-    curve: Curve
+    stream: Stream
+    shares_prefixes: bool
+    """Whether shared beginnings were computed once; False where the model's attention does not allow it."""
+    resumed_from: int
+    """Step from which this process went on; 0 for a run from its beginning."""
 
 
-def fit(
-    model: Any, train: Sequence[EncodedRow], validation: Sequence[EncodedRow], training: Training, report: Report
-) -> Fit:
-    """Train `model` in place and return the best epoch's adapter."""
-    run = _Run(model, train, training, report)
-    best_loss = run.evaluate(0, validation)
-    run.curve.end_epoch(0, 0, None, best_loss)
-    best_loss, best_epoch, weights = math.inf, 0, {}
-    for epoch in range(1, training.num_epochs + 1):
-        train_loss = run.train_epoch(epoch, train)
-        validation_loss = run.evaluate(epoch, validation)
-        run.curve.end_epoch(epoch, run.step, train_loss, validation_loss)
-        # Without validation rows the last epoch is the best one known.
-        if validation_loss is None or validation_loss < best_loss:
-            best_loss, best_epoch, weights = validation_loss or 0.0, epoch, snapshot(model)
-        if training.early_stopping and epoch - best_epoch >= training.early_stopping.patience:
-            break
-    return Fit(weights, best_epoch, run.curve)
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Tokenized rows."""
+
+    train: Sequence[EncodedRow]
+    validation: Sequence[EncodedRow]
+
+
+def fit(model: Any, data: Data, training: Training, limit: PassLimit, checkpoints: Checkpoints, report: Report) -> Fit:
+    """Train `model` in place, from the last checkpoint if there is one, and return the best weights.
+
+    Raises:
+        TerminalError: when the loss or gradient is not a number; names the rows that did it.
+        GituneError: when not even one row fits into memory.
+    """
+    network = model.get_base_model() if hasattr(model, "get_base_model") else model
+    with open_forward(network) as forward:
+        run = _Run(model, network, forward, data, training, limit, checkpoints, report)
+        resumed_from = run.resume()
+        run.learn()
+        return Fit(run.best, run.stream, forward.shares_prefixes, resumed_from)
 
 
 def learning_rate_factor(step: int, steps: int, training: Training) -> float:
@@ -70,69 +83,196 @@ def learning_rate_factor(step: int, steps: int, training: Training) -> float:
 class _Run:
     """The moving parts of one training run."""
 
-    def __init__(self, model: Any, train: Sequence[EncodedRow], training: Training, report: Report) -> None:
-        self.model = model
-        self.training = training
-        self.device: torch.device = next(model.parameters()).device
-        self.loss: LossSum = loss_of(model, collate(train[:1], self.device))
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
+    def __init__(
+        self,
+        model: Any,
+        network: Any,
+        forward: Forward,
+        data: Data,
+        training: Training,
+        limit: PassLimit,
+        checkpoints: Checkpoints,
+        report: Report,
+    ) -> None:
+        self.model, self.network, self.forward = model, network, forward
+        self.data, self.training = data, training
+        self.memory = Memory(network, limit)
+        self.checkpoints = checkpoints
+        self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+            self.parameters.values(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
         )
-        self.curve = Curve(training.num_epochs, math.ceil(len(train) / training.batch_size), report)
+        self.steps_per_epoch = math.ceil(len(data.train) / training.batch_size)
+        self.steps = training.num_epochs * self.steps_per_epoch
         self.step = 0
+        self.best: dict[str, torch.Tensor] = {}
+        self.stream = Stream(checkpoints.folder / "metrics.jsonl" if checkpoints.folder else None)
+        self.live = Live(training.num_epochs, self.steps, report)
 
-    def train_epoch(self, epoch: int, train: Sequence[EncodedRow]) -> float:
-        """Learn every row once; return the mean loss of a learned token."""
+    def resume(self) -> int:
+        """Take up the last checkpoint, if there is one; return its step."""
+        state = self.checkpoints.load()
+        if state is None or not self.stream.resume(state.step):
+            self.stream.start()
+            return 0
+        self._restore(state)
+        self.live.say(f"going on after step {self.step} of {self.steps}, from the last checkpoint")
+        return self.step
+
+    def learn(self) -> None:
+        """Do the steps that are left, and evaluate where it is due."""
+        if self.step == 0:
+            self._evaluate()
+        for batch in self._batches_left():
+            self._train_step(batch)
+            if self._evaluation_due():
+                self._evaluate()
+            if self.checkpoints.due(last=self.step == self.steps):
+                self._save()
+
+    def _batches_left(self) -> Iterator[list[EncodedRow]]:
+        """Yield the batches that come after the current step, until the last or until early stopping."""
+        while self.step < self.steps:
+            epoch, index = divmod(self.step, self.steps_per_epoch)
+            batches = effective_batches(self.data.train, self.training.batch_size, self.training.seed, epoch + 1)
+            for batch in batches[index:]:
+                if self._stalled():
+                    return
+                self.step += 1
+                yield batch
+
+    def _train_step(self, batch: Sequence[EncodedRow]) -> None:
+        """Do one optimizer step."""
         self.model.train()
-        total, labels = 0.0, 0
-        for batch in effective_batches(train, self.training.batch_size, self.training.seed, epoch):
-            self.step += 1
-            loss, count = self._train_step(batch, epoch)
-            total, labels = total + loss * count, labels + count
-        return total / labels
-
-    def _train_step(self, batch: Sequence[EncodedRow], epoch: int) -> tuple[float, int]:
-        """Do one optimizer step; return the batch's mean loss and how many tokens that is the mean of."""
-        rate = self.training.learning_rate * learning_rate_factor(self.step, self.curve.steps, self.training)
+        rate = self.training.learning_rate * learning_rate_factor(self.step, self.steps, self.training)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        started, labels, total, tokens = time.monotonic(), count_labels(batch), 0.0, 0
-        for rows in micro_batches(batch, self.training.micro_batch_size, self.device):
-            micro = collate(rows, self.device)
-            loss = self.loss(micro)
-            # Divided by the labels of the whole batch, so that cutting it differently gives the same gradient.
-            (loss / labels).backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
-            tokens += micro.tokens
-            self.curve.show_again()
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.training.max_grad_norm)
-        self._check(total / labels, float(norm), epoch)
+        started, labels = time.monotonic(), count_labels(batch)
+        loss = self._accumulate(batch, labels) / labels
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.training.max_grad_norm))
+        self._check(norm, "gradient norm", batch)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.curve.add_step(epoch, self.step, total / labels, rate, tokens, time.monotonic() - started)
-        return total / labels, labels
-
-    def evaluate(self, epoch: int, validation: Sequence[EncodedRow]) -> float | None:
-        """Return the mean loss of the validation rows' answers, or None without rows."""
-        if not validation:
-            return None
-        self.model.eval()
-        total, done = 0.0, 0
-        for rows in micro_batches(validation, "auto", self.device):
-            self.curve.show(epoch, self.step, f"validating, {done} of {len(validation)} rows")
-            with torch.no_grad():
-                total += float(self.loss(collate(rows, self.device)))
-            done += len(rows)
-        mean = total / count_labels(validation)
-        self._check(mean, 0.0, epoch)
-        return mean
-
-    def _check(self, loss: float, norm: float, epoch: int) -> None:
-        if math.isfinite(loss) and math.isfinite(norm):
-            return
-        what = f"loss is {loss}" if not math.isfinite(loss) else f"gradient norm is {norm}"
-        raise TerminalError(
-            f"training broke down at epoch {epoch}, step {self.step}: the {what}",
-            hint=f"lower training.learning_rate (now {self.training.learning_rate:g})",
+        self.stream.add(
+            {
+                "step": self.step,
+                "epoch": self._epoch(),
+                "loss": loss,
+                "learning_rate": rate,
+                "grad_norm": norm,
+                "tokens": sum(len(row.input_ids) for row in batch),
+                "labels": labels,
+                "seconds": round(time.monotonic() - started, 3),
+            }
         )
+        self.live.stepped(self.stream.lines[-1])
+
+    def _accumulate(self, batch: Sequence[EncodedRow], labels: float) -> float:
+        """Add up the gradients of a batch's passes, smaller ones if memory runs out; return the summed loss."""
+        while True:
+            total = 0.0
+            try:
+                for rows in self.forward.passes(batch, self.memory.limit):
+                    self.memory.holding(rows)
+                    loss = self._loss(rows)
+                    # By the labels of the whole batch, so that cutting it differently gives the same gradient.
+                    (loss / labels).backward()  # type: ignore[no-untyped-call]
+                    total += self._check(float(loss.detach()), "loss", rows)
+                    self.live.again()
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                self.optimizer.zero_grad(set_to_none=True)
+                self.live.say(self.memory.shrink(error))
+                continue
+            return total
+
+    def _evaluate(self) -> None:
+        """Note the validation loss, or that there are no validation rows; keep the weights if they are the best."""
+        self.model.eval()
+        rows, total, done = self.data.validation, 0.0, 0
+        for some in self.forward.passes(rows, self.memory.limit):
+            self.live.show(self.step, f"validating, {done} of {len(rows)} rows")
+            with torch.no_grad():
+                total += self._check(float(self._loss(some)), "loss", some)
+            done += len(some)
+        loss = total / count_labels(rows) if rows else None
+        self.stream.add(
+            {
+                "step": self.step,
+                "epoch": self._epoch(),
+                "train_loss": self.stream.train_loss(),
+                "validation_loss": loss,
+                "seconds": self.live.seconds,
+            }
+        )
+        if best_evaluation(self.stream.evaluations) is self.stream.lines[-1]:
+            self.best = snapshot(self.model)
+        self.live.evaluated(self.stream, self.training)
+
+    def _loss(self, rows: Sequence[EncodedRow]) -> torch.Tensor:
+        with autocast(self.network.device):
+            return loss_sum(self.network, self.forward(rows), plain_head=self.forward.plain_head)
+
+    def _evaluation_due(self) -> bool:
+        return self.step % (self.training.eval_steps or self.steps_per_epoch) == 0 or self.step == self.steps
+
+    def _stalled(self) -> bool:
+        """Return whether early stopping ends the run."""
+        trained = [line for line in self.stream.evaluations if line["step"]]
+        best = best_evaluation(trained)
+        stopping = self.training.early_stopping
+        return stopping is not None and best is not None and len(trained) - 1 - trained.index(best) >= stopping.patience
+
+    def _epoch(self) -> float:
+        epoch = self.step / self.steps_per_epoch
+        return int(epoch) if epoch.is_integer() else round(epoch, 3)
+
+    def _check(self, value: float, what: str, rows: Sequence[EncodedRow]) -> float:
+        if math.isfinite(value):
+            return value
+        raise TerminalError(
+            f"training broke down at epoch {self._epoch():g}, step {self.step}: the {what} is {value} "
+            f"for rows {_names(rows)}",
+            hint=f"look at these rows, or lower training.learning_rate (now {self.training.learning_rate:g})",
+        )
+
+    def _save(self) -> None:
+        self.stream.sync()
+        optimizer = {
+            f"{name}/{kind}": value
+            for name, parameter in self.parameters.items()
+            for kind, value in self.optimizer.state[parameter].items()
+        }
+        weights = {name: parameter.detach() for name, parameter in self.parameters.items()}
+        parts = {"weights": weights, "optimizer": optimizer, "random": _random_state(self.network.device)}
+        if problem := self.checkpoints.save(State(self.step, parts | ({"best": self.best} if self.best else {}))):
+            self.live.say(f"no checkpoint could be written ({problem}); training goes on")
+
+    def _restore(self, state: State) -> None:
+        self.step = state.step
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(state.parts["weights"][name])
+        for key, value in state.parts["optimizer"].items():
+            name, _, kind = key.rpartition("/")
+            parameter = self.parameters[name]
+            self.optimizer.state[parameter][kind] = value.to(parameter.device) if value.ndim else value
+        _set_random_state(state.parts["random"], self.network.device)
+        self.best = dict(state.parts.get("best", {}))
+
+
+def _names(rows: Sequence[EncodedRow], shown: int = 8) -> str:
+    more = f" and {len(rows) - shown} more" if len(rows) > shown else ""
+    return ", ".join(row.id for row in rows[:shown]) + more
+
+
+def _random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    state = {"cpu": torch.get_rng_state()}
+    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def _set_random_state(state: Mapping[str, torch.Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
