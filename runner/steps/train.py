@@ -25,6 +25,7 @@ def run(context: StepContext) -> StepResult:
         # Whatever engine is asked for now: another one must not need another training.
         export_gguf=has_gguf_form(base.checkpoint) and spec.training.method == "lora",
         out=context.scratch,
+        state=context.state,
     )
     context.report(Progress("loading training libraries"))
     result = open_backend(spec.backend).train(job, context.report)

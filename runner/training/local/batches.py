@@ -13,6 +13,7 @@ from itertools import groupby
 
 from runner.models.chat import MASKED, EncodedRow
 
+
 @dataclass(frozen=True, slots=True)
 class PassLimit:
     """What one forward pass may hold."""
