@@ -172,6 +172,7 @@ class World:
 def fake_weights(monkeypatch) -> None:
     """Put the fakes where weights would be loaded."""
     monkeypatch.setattr("runner.steps.train.open_backend", lambda _: FakeBackend())
+    monkeypatch.setattr("runner.steps.train.check_same_tokens", lambda *_: 0)
     monkeypatch.setattr("runner.steps.predict.open_engine", FakeEngine)
     monkeypatch.setattr("runner.steps.deploy.open_engine", FakeEngine)
     monkeypatch.setattr("runner.steps.context.materialize", lambda ref, root, *_: BaseFiles(ref, root / "base", None))

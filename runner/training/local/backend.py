@@ -31,7 +31,7 @@ class LocalBackend:
         training = job.training
         _refuse_unsupported(training)
         report(Progress("training: reading rows and base model"))
-        tokenizer = load_tokenizer(job.base.checkpoint)
+        tokenizer = load_tokenizer(job.base.checkpoint, job.base.ref.chat_template)
         train, validation = (_tokenized(path, tokenizer, training) for path in (job.train, job.validation))
         with _reproducible(training.seed):
             device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -45,8 +45,7 @@ class LocalBackend:
 
 
 def _tokenized(path: Path, tokenizer: Any, training: Training) -> list[EncodedRow]:
-    rows = [(row.id, row.messages) for row in rows_from_jsonl(path.read_bytes())]
-    return encode_rows(tokenizer, rows, training.max_length)
+    return encode_rows(tokenizer, rows_from_jsonl(path.read_bytes()), training)
 
 
 def _refuse_unsupported(training: Training) -> None:
