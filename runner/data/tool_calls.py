@@ -17,7 +17,7 @@ from runner.data.rows import Message, Tool
 
 def read_tools(value: Any, faults: list[Fault]) -> list[Tool] | None:
     """Return the functions a row offers; None when it offers none, or they cannot be read."""
-    tools = _decoded(value, "/tools", faults)
+    tools = _decoded(value, "bad_tools", "/tools", faults)
     if tools is None:
         return None
     if not isinstance(tools, list):
@@ -51,7 +51,7 @@ def _read_call(call: Any, pointer: str, faults: list[Fault]) -> dict[str, Any] |
         return None
     place = f"{pointer}/function/arguments"
     before = len(faults)
-    arguments = _decoded(function.get("arguments"), place, faults)
+    arguments = _decoded(function.get("arguments"), "bad_tool_calls", place, faults)
     if not isinstance(arguments, dict):
         if len(faults) == before:
             faults.append(Fault("bad_tool_calls", "`arguments` must be a JSON object, or JSON text of one", place))
@@ -64,13 +64,13 @@ def _read_call(call: Any, pointer: str, faults: list[Fault]) -> dict[str, Any] |
     return {"id": call["id"], **named} if call.get("id") else named
 
 
-def _decoded(value: Any, pointer: str, faults: list[Fault]) -> Any:
+def _decoded(value: Any, code: str, pointer: str, faults: list[Fault]) -> Any:
     """Return a value that may be given as JSON text."""
     if not isinstance(value, str):
         return value
     found = read_json(value)
     if isinstance(found, JsonFault):
-        faults.append(Fault("bad_tool_calls", f"no JSON: {found.message}", pointer, value, found.hint))
+        faults.append(Fault(code, f"no JSON: {found.message}", pointer, value, found.hint))
         return None
     return found
 

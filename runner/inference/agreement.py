@@ -48,6 +48,20 @@ def check_same_tokens(engine: str, base: BaseFiles, rows: Sequence[Row], trainin
     return len(chosen)
 
 
+def refuse_calls_as_answers(engine: str, rows: Sequence[Row]) -> None:
+    """Refuse test rows that no answer of the engine could match.
+
+    Raises:
+        GituneError: when a row ends with a call of a tool, and the engine leaves calls in the text of the template.
+    """
+    found = next((row for row in rows if "tool_calls" in row.messages[-1]), None)
+    if found is not None and engine != "llama_cpp":
+        raise GituneError(
+            f"row {found.id} of the test split ends with a call of a tool, which {engine} cannot tell from text",
+            hint="use engine: llama_cpp, or keep rows that end with a call out of the test split",
+        )
+
+
 def samples(rows: Sequence[Row]) -> list[Row]:
     """Return a few rows spread over all, and the first of every shape of conversation."""
     shapes: dict[tuple[bool, ...], Row] = {}

@@ -207,9 +207,10 @@ def _start(params: Any, adapter: Path | None) -> Any:
     except RuntimeError as error:
         gguf = Path(params.model.path)
         what = f"{gguf.name} with {adapter}" if adapter else str(gguf)
-        raise GituneError(
-            f"llama.cpp cannot load {what}", hint="the file is damaged, not a GGUF model, or of another base model"
-        ) from error
+        hint = "the file is damaged, not a GGUF model, or of another base model"
+        if params.chat_template:
+            hint += "; or the spec's `chat_template` uses what llama.cpp's Jinja does not know"
+        raise GituneError(f"llama.cpp cannot load {what}", hint=hint) from error
 
 
 def _text(message: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.inference.agreement import check_same_tokens
+from runner.inference.agreement import check_same_tokens, refuse_calls_as_answers
 from runner.models.lora_gguf import has_gguf_form
 from runner.progress import Progress
 from runner.steps.context import StepContext, StepResult, to_json
@@ -28,6 +28,7 @@ def run(context: StepContext) -> StepResult:
         out=context.scratch,
     )
     context.report(Progress(f"comparing the tokens of training and {spec.engine}"))
+    refuse_calls_as_answers(spec.engine, context.rows("test"))
     check_same_tokens(spec.engine, base, context.rows("train"), spec.training)
     context.report(Progress("loading training libraries"))
     result = open_backend(spec.backend).train(job, context.report)
