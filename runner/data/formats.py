@@ -109,7 +109,9 @@ def _read_turns(turns: Any, name: str, keys: tuple[str, str], roles: Mapping[str
         role = _role(turn, keys[0], roles, pointer, result.faults)
         extras = _EXTRAS.get(role, ()) if name == "messages" else ()
         result.unused += [f"/{name}/*/{key}" for key in turn if key not in (*keys, *extras)]
-        more = _read_extras({key: turn[key] for key in extras if turn.get(key) not in (None, [])}, pointer, result.faults)
+        more = _read_extras(
+            {key: turn[key] for key in extras if turn.get(key) not in (None, [])}, pointer, result.faults
+        )
         # OpenAI leaves the content of a message that only calls a tool out, or null.
         silent = "tool_calls" in more and turn.get(keys[1]) is None
         content = "" if silent else _text(turn, keys[1], pointer, result.faults)

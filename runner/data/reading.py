@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.data.conversation import conversation_faults, repeated_role
-from runner.data.findings import Findings
 from runner.data.faults import Fault
+from runner.data.findings import Findings
 from runner.data.formats import RowShape, convert, detect
 from runner.data.lines import RawRow, read_rows
 from runner.data.rows import Example, Message

@@ -66,7 +66,9 @@ def number_rows(examples: Iterable[Example]) -> list[tuple[Row, Location]]:
 
 def rows_to_jsonl(rows: Iterable[Row]) -> bytes:
     """Encode rows, one canonical JSON object per line."""
-    return b"".join(canonical_json({"id": row.id, **_content(row.messages, row.group, row.tools)}) + b"\n" for row in rows)
+    return b"".join(
+        canonical_json({"id": row.id, **_content(row.messages, row.group, row.tools)}) + b"\n" for row in rows
+    )
 
 
 def rows_from_jsonl(data: bytes) -> list[Row]:
@@ -92,7 +94,9 @@ def text_of(message: Message) -> str:
     lines = [message["content"]] if message["content"] else []
     for call in message.get("tool_calls") or ():
         function = call["function"]
-        lines.append(f'{{"name": {json.dumps(function["name"], ensure_ascii=False)}, "arguments": {function["arguments"]}}}')
+        lines.append(
+            f'{{"name": {json.dumps(function["name"], ensure_ascii=False)}, "arguments": {function["arguments"]}}}'
+        )
     return "\n".join(lines)
 
 

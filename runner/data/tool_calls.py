@@ -1,7 +1,8 @@
 """Tools and calls of tools as rows write them -> one form: OpenAI's, with every `arguments` as JSON text.
 
 Text, because the order of keys is part of what a model reads, and canonical JSON would sort them. `tools` and
-`arguments` may come as objects or as the JSON text that such datasets hold; text is read strictly.
+`arguments` may come as objects or as the JSON text that such datasets hold; text is read strictly. What is left is what
+llama.cpp shows a model of a request: name, description and parameters of a function, and 20.0 as 20.
 """
 
 from __future__ import annotations
@@ -23,12 +24,25 @@ def read_tools(value: Any, faults: list[Fault]) -> list[Tool] | None:
     if not isinstance(tools, list):
         faults.append(Fault("bad_tools", "`tools` must be a list of functions", "/tools"))
         return None
+    offered = []
     for index, tool in enumerate(tools):
-        function = tool.get("function") if isinstance(tool, dict) else None
-        if not (isinstance(function, dict) and tool.get("type") == "function" and _is_name(function.get("name"))):
-            hint = 'write {"type": "function", "function": {"name": …, "parameters": {…}}}'
-            faults.append(Fault("bad_tools", "a tool must be a function with a name", f"/tools/{index}", hint=hint))
-    return tools or None
+        if (read := _read_tool(tool)) is not None:
+            offered.append(read)
+            continue
+        hint = 'write {"type": "function", "function": {"name": …, "description": …, "parameters": {…}}}'
+        faults.append(Fault("bad_tools", "a tool must be a function with a name", f"/tools/{index}", hint=hint))
+    return offered or None
+
+
+def _read_tool(tool: Any) -> Tool | None:
+    function = tool.get("function") if isinstance(tool, dict) and tool.get("type") == "function" else None
+    if not isinstance(function, dict) or not _is_name(function.get("name")):
+        return None
+    description, parameters = function.get("description") or "", function.get("parameters") or {}
+    if not isinstance(description, str) or not isinstance(parameters, dict):
+        return None
+    shown = {"name": function["name"], "description": description, "parameters": _plain_numbers(parameters)}
+    return {"type": "function", "function": shown}
 
 
 def read_calls(value: Any, pointer: str, faults: list[Fault]) -> list[dict[str, Any]]:
@@ -59,7 +73,7 @@ def _read_call(call: Any, pointer: str, faults: list[Fault]) -> dict[str, Any] |
     if not isinstance(call.get("id", ""), str):
         faults.append(Fault("bad_tool_calls", "the `id` of a call must be a string", f"{pointer}/id"))
         return None
-    text = json.dumps(arguments, ensure_ascii=False)
+    text = json.dumps(_plain_numbers(arguments), ensure_ascii=False)
     named = {"type": "function", "function": {"name": function["name"], "arguments": text}}
     return {"id": call["id"], **named} if call.get("id") else named
 
@@ -73,6 +87,16 @@ def _decoded(value: Any, code: str, pointer: str, faults: list[Fault]) -> Any:
         faults.append(Fault(code, f"no JSON: {found.message}", pointer, value, found.hint))
         return None
     return found
+
+
+def _plain_numbers(value: Any) -> Any:
+    """Return a JSON value with its whole numbers written as such."""
+    if isinstance(value, dict):
+        return {key: _plain_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain_numbers(item) for item in value]
+    # Beyond 2^53 a float says nothing about its last digits.
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53 else value
 
 
 def _is_name(value: Any) -> bool:

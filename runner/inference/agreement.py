@@ -100,7 +100,7 @@ def _difference(tokenizer: Any, engine: str, prompt: Prompt, trained: list[int],
         f"row {prompt.id}: training and {engine} read different prompts, from token {at + 1} on\n"
         f"    training reads {_shown(tokenizer, trained, at)}\n"
         f"    {engine} reads {_shown(tokenizer, served, at)}",
-        hint="name a chat template that both render alike in the spec's `chat_template`, or serve with another `engine`",
+        hint="name a template that both render alike in the spec's `chat_template`, or serve with another `engine`",
     )
 
 

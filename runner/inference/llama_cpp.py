@@ -152,7 +152,9 @@ class LlamaCppEngine:
         """Return the token ids that a prompt is to this engine; see `PromptReader.read`."""
         body = {key: value for key, value in asdict(prompt).items() if key != "id" and value is not None}
         text = self._post("/apply-template", body)["prompt"]
-        found: list[int] = self._post("/tokenize", {"content": text, "add_special": True, "parse_special": True})["tokens"]
+        found: list[int] = self._post("/tokenize", {"content": text, "add_special": True, "parse_special": True})[
+            "tokens"
+        ]
         return found
 
     def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def render(tokenizer: Any, messages: Sequence[Message], tools: Tools | None = No
     if not tokenizer.chat_template:
         raise TerminalError(
             "the base model has no chat template",
-            hint="name one in the spec: `chat_template: FILE`, a Jinja file beside it; or take an instruction-tuned model",
+            hint="write `chat_template: FILE` into the spec, a Jinja file beside it, or take an instruction-tuned model",
         )
     shown = [_for_template(message) for message in messages]
     options = {"add_generation_prompt": True} | options
@@ -137,8 +137,8 @@ def _answer_spans(tokenizer: Any, row: Conversation, training: Training) -> tupl
             raise TerminalError(
                 f"the chat template rewrites earlier turns, so the answer of turn {turn + 1} has no fixed place in "
                 "the text",
-                hint="set `training.train_on: last_turn`, or name a template in the spec's `chat_template` that renders "
-                "each turn the same whatever follows it",
+                hint="set `training.train_on: last_turn`, or name in the spec's `chat_template` one that renders each "
+                "turn the same whatever follows it",
             )
         # White space after the end-of-turn token is never generated, so it is not learned.
         spans.append(_Span(len(prompt), len(answered.rstrip()), row.messages[turn].get("weight", 1.0)))
@@ -166,9 +166,7 @@ def _check_shown(tokenizer: Any, text: str, without: Sequence[Message], tools: T
         raise TerminalError(f"the chat template does not show {what}", hint=_OTHER_TEMPLATE)
 
 
-def _weighted(
-    tokenizer: Any, text: str, spans: Sequence[_Span], elsewhere: float
-) -> tuple[list[int], list[float]]:
+def _weighted(tokenizer: Any, text: str, spans: Sequence[_Span], elsewhere: float) -> tuple[list[int], list[float]]:
     """Tokenize the text and weigh its tokens: an answer's by the answer, the others by `elsewhere`."""
     ids = encode(tokenizer, text)
     weights = [elsewhere] * len(ids)
@@ -217,7 +215,7 @@ def encode_rows(tokenizer: Any, rows: Sequence[Conversation], training: Training
     examples = [encode_row(tokenizer, row, training) for row in rows]
     if empty := [row for row, example in zip(rows, examples, strict=True) if not learns(example)]:
         raise TerminalError(
-            f"{_rows([row.id for row in empty])} without an answer to learn: {_why_nothing(empty[0], training)}",
+            f"{_rows([row.id for row in empty])} without an answer to learn: {why_nothing(empty[0], training)}",
             hint="every row needs an assistant message that is learned",
         )
     if long := [e for e in examples if len(e.input_ids) > training.max_length]:
@@ -234,7 +232,8 @@ def learns(example: EncodedRow) -> bool:
     return any(label != MASKED for label in example.labels[1:])
 
 
-def _why_nothing(row: Conversation, training: Training) -> str:
+def why_nothing(row: Conversation, training: Training) -> str:
+    """Return why nothing of a row is learned."""
     answers = [message for message in row.messages if message["role"] == "assistant"]
     if not answers:
         return f"{row.id} has no assistant turn"

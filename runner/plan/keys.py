@@ -99,7 +99,7 @@ def _training(training: Training) -> Inputs:
     return {name: value for name, value in values.items() if (name, value) not in CAME_LATER.items()}
 
 
-def predict_inputs(  # noqa: PLR0913 - all that decides an answer
+def predict_inputs(
     base_digest: str,
     adapter: str | None,
     engine: str,

@@ -43,6 +43,16 @@ def test_calls_have_one_form_however_their_arguments_are_written(message):
     assert result.messages == [USER, weather_call("Málaga")]
 
 
+def test_tools_are_what_llama_cpp_shows_of_them():
+    given = [
+        {"type": "function", "function": {"strict": True, "parameters": {"maximum": 9.0, "step": 0.5}, "name": "f"}}
+    ]
+    result = convert({"messages": [USER, said(call({"a": [1.0, 2.5]}))], "tools": given}, "messages")
+    shown = {"name": "f", "description": "", "parameters": {"maximum": 9, "step": 0.5}}
+    assert json.dumps(result.tools) == json.dumps([{"type": "function", "function": shown}])
+    assert result.messages[1]["tool_calls"][0]["function"]["arguments"] == '{"a": [1, 2.5]}'
+
+
 def rows_of(*values):
     examples = []
     for value in values:
@@ -104,7 +114,11 @@ BAD = {
         "bad_tool_calls",
         "/messages/1/tool_calls/0/function/arguments",
     ),
-    "no arguments": ({"messages": [USER, said(call(None))]}, "bad_tool_calls", "/messages/1/tool_calls/0/function/arguments"),
+    "no arguments": (
+        {"messages": [USER, said(call(None))]},
+        "bad_tool_calls",
+        "/messages/1/tool_calls/0/function/arguments",
+    ),
     "id a number": ({"messages": [USER, said(call({}, id=1))]}, "bad_tool_calls", "/messages/1/tool_calls/0/id"),
     "tools no list": ({"messages": [USER, ANSWER], "tools": {"a": 1}}, "bad_tools", "/tools"),
     "tools not JSON": ({"messages": [USER, ANSWER], "tools": "[{"}, "bad_tools", "/tools"),
@@ -123,7 +137,11 @@ def test_what_cannot_be_read_is_told_with_its_place(row, code, pointer):
 
 RESULT = {"role": "tool", "content": "21 °C", "tool_call_id": "c1"}
 CALL = weather_call("Rome")
-NO_ID = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": CALL["tool_calls"][0]["function"]}]}
+NO_ID = {
+    "role": "assistant",
+    "content": "",
+    "tool_calls": [{"type": "function", "function": CALL["tool_calls"][0]["function"]}],
+}
 TALKS = {
     "call at the end": ([USER, CALL], []),
     "call, result, answer": ([USER, CALL, RESULT, ANSWER], []),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from chat_templates import TOOLS, WEATHER, weather_call, weather_talk
-from tiny import CHATML, make_tiny_llama, tiny_base
+from tiny import CHATML, make_tiny_llama
 
 from runner.data.rows import Example, number_rows
 from runner.errors import GituneError, Location, TerminalError
@@ -13,7 +13,7 @@ from runner.inference.agreement import check_same_tokens, samples
 from runner.inference.engine import ModelFiles, open_engine
 from runner.models.chat import encode, render
 from runner.models.checkpoint import load_tokenizer
-from runner.spec.models import Generation, Training
+from runner.spec.models import Training
 
 ENGINES = ["llama_cpp", "transformers"]
 TWO_TURNS = [
@@ -55,7 +55,7 @@ DIFFERENT = {
         None,
         ("'o' >>> 'f' <<< 'f'", "'o' >>> 'n' <<<"),
     ),
-    "numbers in the arguments of an earlier call": (
+    "arguments of an earlier call, as prepare never leaves them": (
         TOOLS,
         FLOATS,
         WEATHER,
