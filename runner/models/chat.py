@@ -75,7 +75,7 @@ def render(tokenizer: Any, messages: Sequence[Message], tools: Tools | None = No
     if not tokenizer.chat_template:
         raise TerminalError(
             "the base model has no chat template",
-            hint="write `chat_template: FILE` into the spec, a Jinja file beside it, or take an instruction-tuned model",
+            hint="write `chat_template: FILE` into the spec, a Jinja file beside it, or take a tuned model",
         )
     shown = [_for_template(message) for message in messages]
     options = {"add_generation_prompt": True} | options

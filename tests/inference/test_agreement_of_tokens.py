@@ -7,9 +7,10 @@ import pytest
 from chat_templates import TOOLS, WEATHER, weather_call, weather_talk
 from tiny import CHATML, make_tiny_llama
 
+from runner.data.prompts import reference_of
 from runner.data.rows import Example, number_rows
 from runner.errors import GituneError, Location, TerminalError
-from runner.inference.agreement import check_same_tokens, samples
+from runner.inference.agreement import check_same_tokens, refuse_calls_as_answers, samples
 from runner.inference.engine import ModelFiles, open_engine
 from runner.models.chat import encode, render
 from runner.models.checkpoint import load_tokenizer
@@ -78,6 +79,25 @@ def test_a_prompt_that_llama_cpp_reads_otherwise_is_refused_with_its_place(base,
     # Remembered under the training's key, it would stand in the way of another engine.
     assert not isinstance(caught.value, TerminalError)
     assert check_same_tokens("transformers", with_template(base, template), rows, Training()) == 1
+
+
+def test_a_call_of_llama_cpp_reads_as_its_reference():
+    """llama.cpp takes calls out of the text, gives them ids and its own spacing."""
+    from runner.inference.llama_cpp import _text
+
+    arguments = '{"unit":"C","city":"Málaga"}'
+    call = {"type": "function", "function": {"name": "get_weather", "arguments": arguments}, "id": "x9"}
+    assert _text({"role": "assistant", "content": None, "tool_calls": [call]}) == reference_of(
+        next(row for row in ROWS if "tool_calls" in row.messages[-1])
+    )
+    assert _text({"role": "assistant", "content": "Sunny."}) == "Sunny."
+
+
+def test_calls_as_answers_need_an_engine_that_reads_them():
+    refuse_calls_as_answers("llama_cpp", ROWS)
+    refuse_calls_as_answers("transformers", [row for row in ROWS if "tool_calls" not in row.messages[-1]])
+    with pytest.raises(GituneError, match="ends with a call of a tool, which transformers cannot tell from text"):
+        refuse_calls_as_answers("transformers", ROWS)
 
 
 def test_every_shape_of_conversation_is_among_the_samples():
