@@ -39,6 +39,8 @@ class BaseRef:
     digest: str
     """sha256 of the GGUF file, or of the names and digests of a checkpoint's files."""
     size: int
+    chat_template: str | None = None
+    """Text of the template that takes the place of the model's own, where a spec or a version names one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.inference.agreement import check_same_tokens, refuse_calls_as_answers
 from runner.models.lora_gguf import has_gguf_form
 from runner.progress import Progress
 from runner.steps.context import StepContext, StepResult, to_json, to_jsonl
@@ -14,6 +15,7 @@ def run(context: StepContext) -> StepResult:
 
     Raises:
         TerminalError: when the loss is not a number: the same inputs would fail again.
+        GituneError: when the serving engine would read other tokens than training does.
     """
     spec, registry = context.subject.spec, context.registry
     base = context.base()
@@ -27,6 +29,9 @@ def run(context: StepContext) -> StepResult:
         out=context.scratch,
         state=context.state,
     )
+    context.report(Progress(f"comparing the tokens of training and {spec.engine}"))
+    refuse_calls_as_answers(spec.engine, context.rows("test"))
+    check_same_tokens(spec.engine, base, context.rows("train"), spec.training)
     context.report(Progress("loading training libraries"))
     result = open_backend(spec.backend).train(job, context.report)
     outputs = {
