@@ -33,7 +33,7 @@ class Meter:
             self.marks[step] = (usage.ru_utime + usage.ru_stime, time.perf_counter())
 
     def write(self, out: Path, first_loss: float) -> None:
-        """Write result.json: the cost of steps 2 to the last, peak memory, and what shows that the work was the same."""
+        """Write result.json: the cost of steps 2 to the last, peak memory, and what shows what was learned."""
         (cpu, wall), (cpu_end, wall_end) = self.marks[1], self.marks[self.steps]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
         result = {

@@ -1,4 +1,4 @@
-"""CLINC150 (questions with their intent) -> the job of one kind of data: rows, their tokens in learning order, held-out rows.
+"""CLINC150 (questions with their intent) -> the job of one kind of data: rows, and their tokens in learning order.
 
     python rows.py short DATA_DIR FOLDER STEPS
 
@@ -9,7 +9,6 @@ question itself first, so that rows have nothing in common. All three hold the s
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -60,9 +59,14 @@ def main(kind: str, data: Path, folder: Path, steps: int) -> None:
         "fast_bf16": has_fast_bf16(torch.device("cpu")),
         "tokens": [sum(len(row.input_ids) for row in batch) for batch in batches],
         "learned": [count_labels(batch) for batch in batches],
-        "shared": len(os.path.commonprefix([row.input_ids for row in encoded])),
+        "shared": _shared([row.input_ids for row in encoded]),
     }
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+
+
+def _shared(rows: Sequence[list[int]]) -> int:
+    """Return how many tokens all rows begin with: those of the first and the last in order."""
+    return next(at for at, (one, other) in enumerate(zip(min(rows), max(rows), strict=False)) if one != other)
 
 
 def _questions(file: Path) -> list[Question]:
@@ -91,7 +95,7 @@ def _chat(kind: str, train: Sequence[Question]) -> Callable[[Question], list[Mes
 def _long_prompt(train: Sequence[Question]) -> str:
     intents = ", ".join(sorted({question["intent"] for question in train}))
     # From the end of the shuffled questions: rows are taken from its beginning.
-    examples = "\n".join(f"{question['text']} -> {_answer(question)}" for question in train[-4:])
+    examples = "\n".join(f"{question['text']} -> {_answer(question)}" for question in train[-3:])
     return f"{SHORT} The intents are: {intents}.\nExamples:\n{examples}"
 
 

@@ -1,6 +1,6 @@
 """Gitune's side: trains the job through the backend that a spec's `backend: local` opens.
 
-    python side_gitune.py FOLDER OUT
+`python side_gitune.py FOLDER OUT`
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ def main(folder: Path, out: Path) -> None:
         if progress.unit == "steps":
             meter.end_step(progress.done)
 
-    files = (folder / "train.jsonl", no_validation)
-    result = open_backend("local").train(TrainJob(base_files(), *files, training, export_gguf=False, out=adapter), report)
+    train = folder / "train.jsonl"
+    task = TrainJob(base_files(), train, no_validation, training, export_gguf=False, out=adapter)
+    result = open_backend("local").train(task, report)
     meter.learned = job["learned"]
     meter.write(out, next(point["train_loss"] for point in result.curve if point["step"] == 1))
 

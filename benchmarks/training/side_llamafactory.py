@@ -1,6 +1,6 @@
 """LLaMA-Factory's side: its SFT stage on the same tokens, in the same order.
 
-    python side_llamafactory.py FOLDER OUT
+`python side_llamafactory.py FOLDER OUT`
 """
 
 from __future__ import annotations
