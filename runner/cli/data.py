@@ -1,4 +1,4 @@
-"""`gitune data`: pin the inputs of specs."""
+"""`gitune data`: pin the inputs of specs, look at what is trained."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli.preview import preview
 from runner.cli.project import open_project
 from runner.models.base import needs_pin, pin_base
 from runner.spec.load import load_specs
@@ -15,6 +16,9 @@ from runner.spec.lock import load_lock, write_lock
 @click.group()
 def data() -> None:
     """Pin and inspect the inputs of specs."""
+
+
+data.add_command(preview)
 
 
 @data.command()

@@ -15,7 +15,7 @@ from runner.data.findings import Findings
 from runner.data.formats import RowShape
 from runner.data.prompts import prompt_of, reference_of
 from runner.data.reading import FileSummary
-from runner.data.rows import Row
+from runner.data.rows import Row, text_of
 from runner.data.split import PARTS, Part
 from runner.spec.models import Dataset
 
@@ -63,7 +63,7 @@ def _split(dataset: Dataset, parts: Mapping[Part, Sequence[Row]], kept: int) -> 
 
 def _lengths(rows: Sequence[Row]) -> dict[str, Any]:
     """Return lengths in characters; tokens are a matter of the model, which is not known here."""
-    prompts = sorted(sum(len(turn["content"]) for turn in row.messages[:-1]) for row in rows)
+    prompts = sorted(sum(len(text_of(turn)) for turn in row.messages[:-1]) for row in rows)
     answers = sorted(len(reference_of(row)) for row in rows)
     turns = sorted(len(row.messages) for row in rows)
     return {"prompt_characters": _spread(prompts), "answer_characters": _spread(answers), "messages": _spread(turns)}

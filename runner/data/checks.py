@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from runner.contract.contract import OutputContract, Violation
 from runner.data.findings import Findings, Severity
 from runner.data.pii import find_pii, mask
-from runner.data.rows import Example, Message, Row, input_of, normalise
+from runner.data.rows import Example, Row, content_id, input_of, normalise, text_of, tools_to_json
 from runner.data.split import PARTS, Part
 from runner.errors import Location
 from runner.spec.models import Dataset
@@ -20,7 +20,7 @@ def check_answers(examples: Sequence[Example], contract: OutputContract, finding
     """Hold every last answer against the contract that the model's outputs will be held against."""
     known: dict[str, list[Violation]] = {}
     for example in examples:
-        answer = example.messages[-1]["content"]
+        answer = text_of(example.messages[-1])
         if answer not in known:
             known[answer] = contract.check(answer)
         for violation in known[answer]:
@@ -42,7 +42,7 @@ def check_pii(examples: Sequence[Example], dataset: Dataset, findings: Findings)
     hint = "replace it by an invented one, or set dataset.checks.pii"
     for example in examples:
         for message in example.messages:
-            text = message["content"]
+            text = text_of(message)
             if text == dataset.system_prompt:
                 continue
             for hit in find_pii(text):
@@ -58,9 +58,9 @@ def unique_examples(examples: Sequence[Example], policy: str, findings: Findings
     Returns:
         All examples; with `drop` one of each kind, chosen by content and never by position.
     """
-    first: dict[tuple[str, ...], Example] = {}
+    first: dict[str, Example] = {}
     for example in examples:
-        key = tuple(text for turn in example.messages for text in (turn["role"], turn["content"]))
+        key = content_id(example.messages, tools=example.tools)
         kept = first.setdefault(key, example)
         if kept is example:
             continue
@@ -87,16 +87,19 @@ def check_conflicts(examples: Sequence[Example], findings: Findings) -> None:
     """Find rows that ask the same and answer differently: at least one of them is wrong."""
     first: dict[bytes, Example] = {}
     for example in examples:
-        kept = first.setdefault(_question(example.messages), example)
-        if kept.messages[-1] != example.messages[-1]:
+        kept = first.setdefault(_question(example), example)
+        answer = text_of(example.messages[-1])
+        if text_of(kept.messages[-1]) != answer:
             message = f"asks the same as {kept.where} but answers differently"
-            findings.add("conflicting_answers", "warn", message, example.where, sample=example.messages[-1]["content"])
+            findings.add("conflicting_answers", "warn", message, example.where, sample=answer)
 
 
-def _question(messages: Sequence[Message]) -> bytes:
+def _question(example: Example) -> bytes:
     """Return a short key of all that stands before the answer, in place of a normalised copy of the data set."""
+    messages = example.messages
     system = normalise(messages[0]["content"]) if messages[0]["role"] == "system" else ""
-    return hashlib.sha256(f"{system}\0{input_of(messages)}".encode()).digest()
+    tools = tools_to_json(example.tools) if example.tools else ""
+    return hashlib.sha256(f"{system}\0{input_of(messages)}\0{tools}".encode()).digest()
 
 
 def check_leaks(parts: Mapping[Part, Sequence[Placed]], dataset: Dataset, findings: Findings) -> None:

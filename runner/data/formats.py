@@ -2,7 +2,7 @@
 
 | format | keys of a row |
 |---|---|
-| `messages` | `messages`: list of `{"role", "content"}` (OpenAI) |
+| `messages` | `messages`: list of `{"role", "content"}` (OpenAI), with `tool_calls`, `weight` and `tools` |
 | `sharegpt` | `conversations`: list of `{"from", "value"}` |
 | `instruction` | `instruction`, `output`, optionally `input` (Alpaca); the input follows after an empty line |
 | `prompt_completion` | `prompt`, `completion` |
@@ -15,11 +15,14 @@ keys in the order they were written.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runner.data.rows import Message
+from runner.data.faults import Fault
+from runner.data.rows import Message, Tool
+from runner.data.tool_calls import read_calls, read_tools
 
 RowShape = Literal["messages", "sharegpt", "instruction", "prompt_completion", "input_output"]
 
@@ -32,20 +35,16 @@ REQUIRED: Mapping[RowShape, tuple[str, ...]] = {
 }
 """Keys that make a format, in the order in which formats are recognised."""
 
+_OPTIONAL: Mapping[RowShape, tuple[str, ...]] = {"messages": ("tools",), "instruction": ("input",)}
+# What a message may hold beside its role and text.
+_EXTRAS: Mapping[str | None, tuple[str, ...]] = {
+    "assistant": ("tool_calls", "weight"),
+    "tool": ("tool_call_id", "name"),
+}
+
 ROLES = ("system", "user", "assistant")
 _SHAREGPT_ROLES = {"human": "user", "gpt": "assistant"} | {role: role for role in ROLES}
 _MEANT = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "developer": "system"}
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a row cannot be used."""
-
-    code: str
-    message: str
-    pointer: str = ""
-    sample: str = ""
-    hint: str = ""
 
 
 @dataclass(slots=True)
@@ -53,6 +52,7 @@ class Conversion:
     """What became of a row: messages if there are no faults, and the keys that nothing reads."""
 
     messages: list[Message] = field(default_factory=list)
+    tools: list[Tool] | None = None
     faults: list[Fault] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     """JSON Pointers, with `*` for positions in a list."""
@@ -71,13 +71,15 @@ def convert(value: Mapping[str, Any], shape: RowShape, read_elsewhere: Collectio
         shape: its format.
         read_elsewhere: keys that are read for something else, such as the group.
     """
-    known = {*REQUIRED[shape], *read_elsewhere, *(("input",) if shape == "instruction" else ())}
+    known = {*REQUIRED[shape], *read_elsewhere, *_OPTIONAL.get(shape, ())}
     result = Conversion(unused=[f"/{key}" for key in value if key not in known])
     missing = [key for key in REQUIRED[shape] if key not in value]
     if missing:
         result.faults.append(_missing(missing, value, shape))
     elif shape == "messages":
-        _read_turns(value["messages"], "messages", ("role", "content"), {role: role for role in ROLES}, result)
+        roles = {role: role for role in (*ROLES, "tool")}
+        _read_turns(value["messages"], "messages", ("role", "content"), roles, result)
+        result.tools = read_tools(value.get("tools"), result.faults)
     elif shape == "sharegpt":
         _read_turns(value["conversations"], "conversations", ("from", "value"), _SHAREGPT_ROLES, result)
     else:
@@ -104,11 +106,34 @@ def _read_turns(turns: Any, name: str, keys: tuple[str, str], roles: Mapping[str
         if not isinstance(turn, dict):
             result.faults.append(Fault("not_messages", "a message must be a JSON object", pointer))
             continue
-        result.unused += [f"/{name}/*/{key}" for key in turn if key not in keys]
         role = _role(turn, keys[0], roles, pointer, result.faults)
-        content = _text(turn, keys[1], pointer, result.faults)
+        extras = _EXTRAS.get(role, ()) if name == "messages" else ()
+        result.unused += [f"/{name}/*/{key}" for key in turn if key not in (*keys, *extras)]
+        more = _read_extras(
+            {key: turn[key] for key in extras if turn.get(key) not in (None, [])}, pointer, result.faults
+        )
+        # OpenAI leaves the content of a message that only calls a tool out, or null.
+        silent = "tool_calls" in more and turn.get(keys[1]) is None
+        content = "" if silent else _text(turn, keys[1], pointer, result.faults)
         if role is not None and content is not None:
-            result.messages.append({"role": role, "content": content})
+            result.messages.append({"role": role, "content": content, **more})
+
+
+def _read_extras(given: Mapping[str, Any], pointer: str, faults: list[Fault]) -> dict[str, Any]:
+    """Return what a message holds beside its role and text, without a weight that says nothing."""
+    more: dict[str, Any] = {}
+    for key, value in given.items():
+        if key == "tool_calls":
+            more[key] = read_calls(value, f"{pointer}/{key}", faults)
+        elif key != "weight":
+            if (text := _text(given, key, pointer, faults)) is not None:
+                more[key] = text
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            told = "weight must be a number of at least 0: 0 leaves the turn out, 1 learns it"
+            faults.append(Fault("bad_weight", told, f"{pointer}/{key}", _json(value)))
+        elif value != 1:
+            more[key] = float(value)
+    return more
 
 
 def _role(turn: Mapping[str, Any], key: str, roles: Mapping[str, str], pointer: str, faults: list[Fault]) -> str | None:
@@ -127,7 +152,7 @@ def _role(turn: Mapping[str, Any], key: str, roles: Mapping[str, str], pointer: 
 def _meant(value: Any) -> str:
     name = str(value).strip().casefold()
     if name in {"tool", "function"}:
-        return "tool calls cannot be trained on yet"
+        return "write the role 'tool' in a row of the format `messages`"
     role = name if name in ROLES else _MEANT.get(name)
     return f"did you mean {role!r}?" if role else ""
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.data.conversation import conversation_faults, repeated_role
+from runner.data.faults import Fault
 from runner.data.findings import Findings
-from runner.data.formats import Fault, RowShape, convert, detect
+from runner.data.formats import RowShape, convert, detect
 from runner.data.lines import RawRow, read_rows
 from runner.data.rows import Example, Message
 from runner.data.tally import FileTally
+from runner.data.tool_calls import tool_faults
 from runner.spec.models import Dataset
 
 MAX_GROUP_LENGTH = 200
@@ -60,7 +62,7 @@ class Reader:
         result = convert(raw.value, shape, self._read_elsewhere)
         for pointer in dict.fromkeys(result.unused):
             tally.unused.note(pointer, raw.where)
-        faults = result.faults or [*conversation_faults(result.messages)]
+        faults = result.faults or [*conversation_faults(result.messages), *tool_faults(result.messages, result.tools)]
         group = self._group(raw, faults)
         for fault in faults:
             self._findings.add(
@@ -75,7 +77,7 @@ class Reader:
         if faults:
             return None
         self._warn_repeated_role(result.messages, raw)
-        return Example(self._with_system(result.messages), group, raw.where)
+        return Example(self._with_system(result.messages), group, raw.where, result.tools)
 
     def _group(self, raw: RawRow, faults: list[Fault]) -> str | None:
         key = self._dataset.split.group_by

@@ -16,8 +16,12 @@ from typing import Any
 from runner.digest import canonical_json
 from runner.errors import Location
 
-Message = dict[str, str]
-"""`{"role": "system" | "user" | "assistant", "content": "…"}`"""
+Message = dict[str, Any]
+"""`{"role": "system" | "user" | "assistant" | "tool", "content": "…"}`; an assistant's may hold `tool_calls` (OpenAI's
+form, `arguments` as JSON text) and a `weight` other than 1, a tool's its `tool_call_id` and `name`."""
+
+Tool = dict[str, Any]
+"""A function that the model may call, in OpenAI's form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Example:
     messages: list[Message]
     group: str | None
     where: Location
+    tools: list[Tool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,13 @@ class Row:
     messages: list[Message]
     group: str | None = None
     """Value of `split.group_by`."""
+    tools: list[Tool] | None = None
+    """Functions that the model may call."""
 
 
-def content_id(messages: Sequence[Message], group: str | None = None) -> str:
-    """Return 16 hex digits that stand for a conversation (and its group, when it has one)."""
-    return hashlib.sha256(canonical_json(_content(messages, group))).hexdigest()[:16]
+def content_id(messages: Sequence[Message], group: str | None = None, tools: Sequence[Tool] | None = None) -> str:
+    """Return 16 hex digits that stand for a conversation (with its group and tools, when it has any)."""
+    return hashlib.sha256(canonical_json(_content(messages, group, tools))).hexdigest()[:16]
 
 
 def number_rows(examples: Iterable[Example]) -> list[tuple[Row, Location]]:
@@ -50,21 +57,47 @@ def number_rows(examples: Iterable[Example]) -> list[tuple[Row, Location]]:
     seen: Counter[str] = Counter()
     numbered = []
     for example in examples:
-        content = content_id(example.messages, example.group)
-        numbered.append((Row(f"{content}-{seen[content]}", example.messages, example.group), example.where))
+        content = content_id(example.messages, example.group, example.tools)
+        row = Row(f"{content}-{seen[content]}", example.messages, example.group, example.tools)
+        numbered.append((row, example.where))
         seen[content] += 1
     return sorted(numbered, key=lambda item: item[0].id)
 
 
 def rows_to_jsonl(rows: Iterable[Row]) -> bytes:
     """Encode rows, one canonical JSON object per line."""
-    return b"".join(canonical_json({"id": row.id, **_content(row.messages, row.group)}) + b"\n" for row in rows)
+    return b"".join(
+        canonical_json({"id": row.id, **_content(row.messages, row.group, row.tools)}) + b"\n" for row in rows
+    )
 
 
 def rows_from_jsonl(data: bytes) -> list[Row]:
     """Decode what `rows_to_jsonl` wrote."""
     values = [json.loads(line) for line in data.split(b"\n") if line]
-    return [Row(value["id"], value["messages"], value.get("group")) for value in values]
+    return [
+        Row(value["id"], value["messages"], value.get("group"), tools_from_json(value.get("tools"))) for value in values
+    ]
+
+
+def tools_to_json(tools: Sequence[Tool]) -> str:
+    """Return tools as text: their keys keep the order in which models are shown them."""
+    return json.dumps(list(tools), ensure_ascii=False)
+
+
+def tools_from_json(text: str | None) -> list[Tool] | None:
+    """Decode what `tools_to_json` wrote."""
+    return None if text is None else json.loads(text)
+
+
+def text_of(message: Message) -> str:
+    """Return what a message says: its content, then its calls of tools, one `{"name", "arguments"}` a line."""
+    lines = [message["content"]] if message["content"] else []
+    for call in message.get("tool_calls") or ():
+        function = call["function"]
+        lines.append(
+            f'{{"name": {json.dumps(function["name"], ensure_ascii=False)}, "arguments": {function["arguments"]}}}'
+        )
+    return "\n".join(lines)
 
 
 def input_of(messages: Sequence[Message]) -> str:
@@ -75,7 +108,7 @@ def input_of(messages: Sequence[Message]) -> str:
     turns = [turn for turn in messages[:-1] if turn["role"] != "system"]
     if len(turns) == 1:
         return normalise(turns[0]["content"])
-    return "\n".join(f"{turn['role']}: {normalise(turn['content'])}" for turn in turns)
+    return "\n".join(f"{turn['role']}: {normalise(text_of(turn))}" for turn in turns)
 
 
 def normalise(text: str) -> str:
@@ -87,5 +120,10 @@ def normalise(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _content(messages: Sequence[Message], group: str | None) -> dict[str, Any]:
-    return {"messages": list(messages)} if group is None else {"messages": list(messages), "group": group}
+def _content(messages: Sequence[Message], group: str | None, tools: Sequence[Tool] | None) -> dict[str, Any]:
+    content: dict[str, Any] = {"messages": list(messages)}
+    if group is not None:
+        content["group"] = group
+    if tools is not None:
+        content["tools"] = tools_to_json(tools)
+    return content

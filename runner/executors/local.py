@@ -5,9 +5,12 @@ Steps that load weights run in a child process each, the others in this one; rec
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
+import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +32,9 @@ LIBRARIES = ("torch", "transformers", "peft", "xllamacpp", "numpy")
 # Steps that load weights into native libraries; see `child`.
 HEAVY = ("train", *PREDICT_STEPS, "deploy")
 
+FORGET = 14 * 86400
+"""Seconds after which the state of a run that was killed and never repeated is deleted."""
+
 
 @dataclass(frozen=True, slots=True)
 class LocalExecutor:
@@ -46,8 +52,9 @@ class LocalExecutor:
             GituneError: anything else that went wrong; nothing is recorded.
         """
         started = datetime.now(UTC)
+        state = self._state(decision)
         try:
-            result = self._perform(walk, decision.step)
+            result = self._perform(walk, decision.step, state)
         except TerminalError as error:
             self._remember(decision, error)
             raise
@@ -65,6 +72,7 @@ class LocalExecutor:
             environment=environment(),
         )
         self.registry.add_record(record)
+        shutil.rmtree(state, ignore_errors=True)
         return record
 
     def deploy(self, walk: Walk, now: datetime) -> Deployment:
@@ -75,13 +83,25 @@ class LocalExecutor:
         """
         commit = str(walk.delivery.checkout.commit)
         version = deploy.version_of(walk, commit, now)
-        self._perform(walk, "deploy", version)
+        # A load check has nothing to go on from.
+        self._perform(walk, "deploy", self.cache / "state" / "deploy", version)
         return deploy.move_alias(self.registry, walk, version, commit, now)
 
-    def _perform(self, walk: Walk, step: Step, version: Version | None = None) -> StepResult:
+    def _state(self, decision: Decision) -> Path:
+        """Return where a killed run of this step left its state; forget what nobody came back for."""
+        folder = self.cache / "state" / decision.step
+        for other in folder.glob("*"):
+            with contextlib.suppress(OSError):
+                if time.time() - other.stat().st_mtime > FORGET:
+                    shutil.rmtree(other, ignore_errors=True)
+        return folder / str(decision.key)
+
+    def _perform(self, walk: Walk, step: Step, state: Path, version: Version | None = None) -> StepResult:
         """Do the work of a step on what the walk decided, and leave nothing behind but its artifacts."""
         with tempfile.TemporaryDirectory(prefix=f"gitune-{step}-") as scratch:
-            context = StepContext(walk.subject, self.registry, walk.records, walk.champion, self.cache, Path(scratch))
+            context = StepContext(
+                walk.subject, self.registry, walk.records, walk.champion, self.cache, Path(scratch), state
+            )
             work = StepWork(step, context, version)
             with explained(step, work.crashes):
                 return run_apart(work, self.report) if step in HEAVY else work(self.report)

@@ -49,6 +49,20 @@ class ModelFiles:
         return cls(as_base(base, trained), None) if is_checkpoint(trained) else cls(base, trained)
 
 
+class PromptReader(Protocol):
+    """Reads prompts as an engine does."""
+
+    def read(self, prompt: Prompt) -> list[int]:
+        """Return the token ids that a prompt is to the engine.
+
+        Raises:
+            GituneError: when its chat template refuses the prompt.
+        """
+
+    def close(self) -> None:
+        """Free what reading needed."""
+
+
 class Engine(Protocol):
     """Writes answers. Close it, or use it as a context manager; another can be opened in the same process."""
 
@@ -81,12 +95,13 @@ class Engine(Protocol):
 
 def bulk_body(prompt: Prompt, settings: Generation) -> dict[str, Any]:
     """Return the request body that asks for a prompt's answer in evaluation."""
-    return {
+    body = {
         "messages": prompt.messages,
         "max_tokens": settings.max_new_tokens,
         "temperature": settings.temperature,
         "seed": 0,
     }
+    return body if prompt.tools is None else body | {"tools": prompt.tools}
 
 
 @contextmanager
@@ -123,4 +138,23 @@ def open_engine(
         from runner.inference.transformers import TransformersEngine
 
         return TransformersEngine(model, cores, slots, context)
-    raise UsageError(f"engine {name!r} is not available yet", hint="use engine: llama_cpp or transformers")
+    raise _unknown(name)
+
+
+def open_reader(name: str, base: BaseFiles) -> PromptReader:
+    """Return what reads prompts as the engine called `name` does; cheaper than the engine where it can be."""
+    wait_politely()
+    if name == "transformers":
+        from runner.inference.transformers import TransformersReader
+
+        return TransformersReader(base)
+    if name == "llama_cpp":
+        from runner.inference.llama_cpp import LlamaCppEngine
+
+        # A prompt that is only read may be longer than the context; that is for the short answer that opening asks for.
+        return LlamaCppEngine(ModelFiles(base, None), bounded_threads(None), slots=1, context=1024)
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> UsageError:
+    return UsageError(f"engine {name!r} is not available yet", hint="use engine: llama_cpp or transformers")

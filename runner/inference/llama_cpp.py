@@ -1,25 +1,31 @@
 """`engine: llama_cpp`: a base GGUF and a LoRA GGUF in llama.cpp's server, inside this process (xllamacpp).
 
 The server batches requests that are in flight at the same time and keeps the prompt of each slot, so that a system
-prompt is read once per slot. It opens a loopback port that we do not use; a random key locks it.
+prompt is read once per slot. It opens a loopback port, which a random key locks; only `read` uses it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 import queue
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import xllamacpp
 
 from runner.data.prompts import Prompt
+from runner.data.rows import text_of
+from runner.data.tool_calls import read_calls
 from runner.errors import GituneError, UsageError
 from runner.inference.engine import Answer, ModelFiles, blamed_on, bulk_body
 from runner.models.base import base_gguf
@@ -32,12 +38,14 @@ _NEUTRAL = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
 _SIGN_OF_LIFE = 5.0
 """Seconds after which progress is told again though no answer has come."""
 
+_PATIENCE = 30.0
+"""Seconds for rendering or tokenizing one prompt."""
+
 
 class LlamaCppEngine:
     """A model in llama.cpp. Requests may come from several threads."""
 
     def __init__(self, model: ModelFiles, threads: int, slots: int, context: int) -> None:
-        gguf = base_gguf(model.base)
         adapter = model.adapter / "adapter.gguf" if model.adapter else None
         if adapter and not adapter.is_file():
             raise GituneError(
@@ -45,10 +53,34 @@ class LlamaCppEngine:
                 hint="it was trained for another engine; train it again with engine: llama_cpp",
             )
         self._slots = slots
-        self._server: Any = _start(gguf, adapter, threads, slots, context)
+        self._key = secrets.token_hex(16)
+        self._server: Any = _start(self._params(model, adapter, threads, context), adapter)
         # One token now: a model that cannot answer fails here, and a server that is freed before its loop has started
         # waits for itself for ever (xllamacpp 2026.10).
         self.chat({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1})
+
+    def _params(self, model: ModelFiles, adapter: Path | None, threads: int, context: int) -> Any:
+        params = xllamacpp.CommonParams()
+        params.model.path = str(base_gguf(model.base))
+        if adapter:
+            params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
+        if model.base.ref.chat_template is not None:
+            params.chat_template = model.base.ref.chat_template
+        params.n_ctx = self._slots * context
+        params.n_parallel = self._slots
+        params.cpuparams.n_threads = threads
+        params.cpuparams_batch.n_threads = threads
+        params.warmup = False
+        # Not even errors: they come back as replies, and a terminal belongs to our own lines.
+        params.verbosity = -1
+        # Its default would keep up to 8 GiB of old prompts in memory.
+        params.cache_ram_mib = 0
+        # Text as the model wrote it: nothing is taken out as reasoning.
+        params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
+        params.ui = False
+        params.endpoint_slots = False
+        params.api_keys = [self._key]
+        return params
 
     def answer(self, prompts: Sequence[Prompt], settings: Generation, report: Report) -> Iterator[Answer]:
         """Yield answers as they are ready, `slots` at a time; see `Engine.answer`."""
@@ -70,8 +102,9 @@ class LlamaCppEngine:
         choice, usage = reply["choices"][0], reply["usage"]
         return Answer(
             prompt_id=prompt.id,
-            text=choice["message"]["content"],
-            finish_reason=choice["finish_reason"],
+            text=_text(choice["message"]),
+            # A call of a tool ends an answer as anything else does.
+            finish_reason="length" if choice["finish_reason"] == "length" else "stop",
             prompt_tokens=usage["prompt_tokens"],
             completion_tokens=usage["completion_tokens"],
             seconds=round(time.monotonic() - started, 3),
@@ -115,6 +148,29 @@ class LlamaCppEngine:
             stopped.set()
             thread.join()
 
+    def read(self, prompt: Prompt) -> list[int]:
+        """Return the token ids that a prompt is to this engine; see `PromptReader.read`."""
+        body = {key: value for key, value in asdict(prompt).items() if key != "id" and value is not None}
+        text = self._post("/apply-template", body)["prompt"]
+        found: list[int] = self._post("/tokenize", {"content": text, "add_special": True, "parse_special": True})[
+            "tokens"
+        ]
+        return found
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask what xllamacpp offers over HTTP only. No proxy of the environment stands before loopback."""
+        address = urlsplit(self._server.listening_address)
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=_PATIENCE)
+        try:
+            headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+            connection.request("POST", path, json.dumps(body), headers)
+            reply: dict[str, Any] = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        if "error" in reply:
+            raise _refusal(reply["error"])
+        return reply
+
     def _send(self, request: Mapping[str, Any], receive: Callable[[dict[str, Any]], bool]) -> None:
         """Send a request and hand what comes back to `receive`, until it returns true."""
         if self._server is None:
@@ -147,32 +203,23 @@ class LlamaCppEngine:
         self.close()
 
 
-def _start(gguf: Path, adapter: Path | None, threads: int, slots: int, context: int) -> Any:
-    params = xllamacpp.CommonParams()
-    params.model.path = str(gguf)
-    if adapter:
-        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
-    params.n_ctx = slots * context
-    params.n_parallel = slots
-    params.cpuparams.n_threads = threads
-    params.cpuparams_batch.n_threads = threads
-    params.warmup = False
-    # Not even errors: they come back as replies, and a terminal belongs to our own lines.
-    params.verbosity = -1
-    # Its default would keep up to 8 GiB of old prompts in memory.
-    params.cache_ram_mib = 0
-    # Text as the model wrote it: nothing is taken out as reasoning.
-    params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
-    params.ui = False
-    params.endpoint_slots = False
-    params.api_keys = [secrets.token_hex(16)]
+def _start(params: Any, adapter: Path | None) -> Any:
     try:
         return xllamacpp.Server(params)
     except RuntimeError as error:
+        gguf = Path(params.model.path)
         what = f"{gguf.name} with {adapter}" if adapter else str(gguf)
-        raise GituneError(
-            f"llama.cpp cannot load {what}", hint="the file is damaged, not a GGUF model, or of another base model"
-        ) from error
+        hint = "the file is damaged, not a GGUF model, or of another base model"
+        if params.chat_template:
+            hint += "; or the spec's `chat_template` uses what llama.cpp's Jinja does not know"
+        raise GituneError(f"llama.cpp cannot load {what}", hint=hint) from error
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    """Return an answer as references are written; llama.cpp takes calls of tools out of the text."""
+    plain = {"content": message.get("content") or ""}
+    calls = message.get("tool_calls")
+    return text_of(plain | {"tool_calls": read_calls(calls, "", [])} if calls else plain)
 
 
 def _refusal(error: Mapping[str, Any]) -> GituneError:

@@ -20,7 +20,8 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 from runner.data.prompts import Prompt
 from runner.errors import GituneError, UsageError
 from runner.inference.engine import Answer, ModelFiles, blamed_on, bulk_body
-from runner.models.chat import Message, encode, render
+from runner.models.base import BaseFiles
+from runner.models.chat import Message, Tools, encode, render
 from runner.models.checkpoint import load_causal_lm, load_tokenizer
 from runner.progress import Progress, Report
 from runner.spec.models import Generation
@@ -46,7 +47,7 @@ class TransformersEngine:
 
     def __init__(self, model: ModelFiles, threads: int, slots: int, context: int) -> None:
         torch.set_num_threads(threads)
-        self._tokenizer = load_tokenizer(model.base.checkpoint)
+        self._tokenizer = load_tokenizer(model.base.checkpoint, model.base.ref.chat_template)
         self._tokenizer.padding_side = "left"
         self._batch = max(slots, _BATCH)
         self._lock = threading.Lock()
@@ -115,8 +116,7 @@ class TransformersEngine:
             yield head | {"usage": _usage(len(request.ids), tokens)}
 
     def _request(self, body: Mapping[str, Any]) -> _Request:
-        messages: Sequence[Message] = body["messages"]
-        ids = encode(self._tokenizer, render(self._tokenizer, messages))
+        ids = _read_prompt(self._tokenizer, body["messages"], body.get("tools"))
         if len(ids) >= self._context:
             raise UsageError(
                 f"the conversation has {len(ids)} tokens and the context holds {self._context}",
@@ -175,6 +175,24 @@ class TransformersEngine:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Close the engine."""
         self.close()
+
+
+class TransformersReader:
+    """Reads prompts as `TransformersEngine` does, without its weights."""
+
+    def __init__(self, base: BaseFiles) -> None:
+        self._tokenizer = load_tokenizer(base.checkpoint, base.ref.chat_template)
+
+    def read(self, prompt: Prompt) -> list[int]:
+        """Return the token ids of a prompt; see `PromptReader.read`."""
+        return _read_prompt(self._tokenizer, prompt.messages, prompt.tools)
+
+    def close(self) -> None:
+        """Do nothing; see `PromptReader.close`."""
+
+
+def _read_prompt(tokenizer: Any, messages: Sequence[Message], tools: Tools | None) -> list[int]:
+    return encode(tokenizer, render(tokenizer, messages, tools))
 
 
 class _Watch(StoppingCriteria):  # type: ignore[misc] # transformers has no types here

@@ -42,6 +42,8 @@ class BaseRef:
     digest: str
     """sha256 of the GGUF file, or of the names and digests of a checkpoint's files."""
     size: int
+    chat_template: str | None = None
+    """Text of the template that takes the place of the model's own, where a spec or a version names one."""
     no_gguf: str | None = field(default=None, compare=False)
     """Why llama.cpp cannot serve it, as far as that is known before its files are opened."""
 
@@ -80,7 +82,7 @@ def resolve_base(
             return replace(ref, no_gguf=config_obstacle(config) if config else None)
         if pin := lock.get(uri):
             known = {"model_type": pin.model_type}
-            return BaseRef(uri, pin.sha256, pin.size, config_obstacle(known) if pin.model_type else None)
+            return BaseRef(uri, pin.sha256, pin.size, no_gguf=config_obstacle(known) if pin.model_type else None)
     except GituneError as error:
         raise SpecError([Problem(error.message, where, error.hint)]) from error
     raise SpecError([Problem(f"base_model {uri} is not pinned in data.lock", where, "run `gitune data lock`")])

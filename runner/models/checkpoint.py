@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     import torch
 
 
-def load_tokenizer(checkpoint: Path) -> Any:
-    """Return the tokenizer of a checkpoint.
+def load_tokenizer(checkpoint: Path, chat_template: str | None = None) -> Any:
+    """Return the tokenizer of a checkpoint; `chat_template` takes the place of its own.
 
     Raises:
-        GituneError: when there is none, or it has no chat template.
+        GituneError: when there is none.
     """
     transformers = _quiet_transformers()
     try:
@@ -29,11 +29,8 @@ def load_tokenizer(checkpoint: Path) -> Any:
         )
     except (OSError, ValueError) as error:
         raise _unusable(checkpoint, "tokenizer", error) from error
-    if not tokenizer.chat_template:
-        raise GituneError(
-            f"the tokenizer of {checkpoint} has no chat template",
-            hint="take an instruction-tuned model, or add chat_template.jinja to the checkpoint",
-        )
+    if chat_template is not None:
+        tokenizer.chat_template = chat_template
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -106,5 +103,5 @@ def _unusable(checkpoint: Path, what: str, error: Exception) -> GituneError:
     reason = str(error).strip().splitlines()[0]
     return GituneError(
         f"cannot load the {what} of {checkpoint}: {reason}",
-        hint="download it again; a checkpoint holds config.json, *.safetensors, tokenizer.json and a chat template",
+        hint="download it again; a checkpoint holds config.json, *.safetensors and tokenizer.json",
     )

@@ -71,8 +71,6 @@ def _refuse_unknown(meta: _Metadata, reader: Any) -> None:
     unknown = [t.name for t in reader.tensors if to_hf_module(t.name.removesuffix(".weight")) is None]
     if unknown:
         raise meta.refusal(f"has tensors that a plain Llama has not: {', '.join(unknown[:3])}")
-    if not meta.get("tokenizer.chat_template"):
-        raise meta.refusal("has no chat template; take an instruction-tuned model")
 
 
 def _config(meta: _Metadata, reader: Any) -> dict[str, Any]:
@@ -119,10 +117,11 @@ def _write_tokenizer(meta: _Metadata, out: Path) -> None:
         if index is not None:
             config[{"padding": "pad", "unknown": "unk"}.get(name, name) + "_token"] = tokens[index]
     _write_json(out / "tokenizer_config.json", config)
-    template = meta.need("tokenizer.chat_template")
-    if meta.get("tokenizer.ggml.add_bos_token", False) and "bos_token" not in template:
+    template = meta.get("tokenizer.chat_template", "")
+    if template and meta.get("tokenizer.ggml.add_bos_token", False) and "bos_token" not in template:
         raise meta.refusal("adds a start token that its chat template does not show")
-    (out / "chat_template.jinja").write_text(template, encoding="utf-8")
+    if template:
+        (out / "chat_template.jinja").write_text(template, encoding="utf-8")
 
 
 def _write_weights(meta: _Metadata, reader: Any, out: Path, report: Report) -> None:

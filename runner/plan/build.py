@@ -89,7 +89,13 @@ def _once(decision: Decision, spec: str, promised: dict[str, str]) -> Decision:
 def _content(subject: Subject) -> object:
     """Return all that a spec asks for, for the plan's digest: most keys of a first plan are not known yet."""
     spec = subject.spec.model_dump(mode="json")
-    return [spec, subject.base.digest, {role: dict(files) for role, files in subject.files.items()}, subject.contract]
+    return [
+        spec,
+        subject.base.digest,
+        subject.base.chat_template,
+        {role: dict(files) for role, files in subject.files.items()},
+        subject.contract,
+    ]
 
 
 def _planned(decision: Decision, walk: Walk, history: History, memory: Memory | None) -> PlannedStep:

@@ -19,6 +19,7 @@ from runner.registry.facts import Record, RegistryReader
 SPEC_PATHS: Mapping[str, str] = {
     "backend": "backend",
     "base_model": "base_model",
+    "chat_template": "chat_template",
     "checks": "dataset.checks",
     "contract": "evaluation.output_format",
     "engine": "engine",

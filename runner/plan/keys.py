@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.digest import digest_json
+from runner.digest import digest_bytes, digest_json
+from runner.models.base import BaseRef
 from runner.registry.facts import Content, Record, Step
 from runner.spec.models import Gate, Generation, Section, Spec, Training
 
@@ -29,6 +30,9 @@ IMPLEMENTATION: Mapping[Step, int] = {
 
 # Micro batches change memory and speed; gradients are accumulated to the same effective batch.
 NOT_DECISIVE = {"micro_batch_size"}
+
+# Fields of `training` and `training.lora` that came later: while they have the value that was the only one before, keys are without them.
+CAME_LATER: Mapping[str, object] = {"train_on": "all_turns", "train_on_prompt": False, "rslora": False}
 
 
 def step_key(inputs: Inputs) -> str:
@@ -68,43 +72,59 @@ def prepare_inputs(spec: Spec, files: Mapping[str, Sequence[str]], contract: obj
     )
 
 
-def train_inputs(spec: Spec, base_digest: str, prepared: Record) -> Inputs:
-    """Decide the adapter: base weights, rows and hyperparameters."""
-    return {
-        "implementation": IMPLEMENTATION["train"],
-        "backend": spec.backend,
-        "base_model": base_digest,
-        "train": prepared.outputs["train"].digest,
-        "validation": prepared.outputs["validation"].digest,
-        "training": _training(spec.training),
-    }
+def train_inputs(spec: Spec, base_digest: str, prepared: Record, chat_template: str | None = None) -> Inputs:
+    """Decide the adapter: base weights, chat template where it is not the base's own, rows and hyperparameters."""
+    return _present(
+        {
+            "implementation": IMPLEMENTATION["train"],
+            "backend": spec.backend,
+            "base_model": base_digest,
+            "chat_template": template_digest(chat_template),
+            "train": prepared.outputs["train"].digest,
+            "validation": prepared.outputs["validation"].digest,
+            "training": _training(spec.training),
+        }
+    )
+
+
+def template_digest(chat_template: str | None) -> str | None:
+    """Return what stands for a chat template in keys."""
+    return None if chat_template is None else digest_bytes(chat_template.encode())
 
 
 def _training(training: Training) -> Inputs:
-    values = effective(training, leave_out=NOT_DECISIVE)
+    values = _as_before(effective(training, leave_out=NOT_DECISIVE))
     if training.method == "full":
         del values["lora"]
         return values
-    # Came later: while it has its default, keys are what they were.
-    if not training.lora.rslora:
-        del values["lora"]["rslora"]
+    values["lora"] = _as_before(values["lora"])
     if isinstance(modules := values["lora"]["target_modules"], list):
         values["lora"]["target_modules"] = sorted(modules)
     return values
 
 
+def _as_before(values: Inputs) -> Inputs:
+    return {name: value for name, value in values.items() if (name, value) not in CAME_LATER.items()}
+
+
 def predict_inputs(
-    base_digest: str, adapter: str | None, engine: str, generation: Generation | Mapping[str, Any], prompts: str
+    base_digest: str,
+    adapter: str | None,
+    engine: str,
+    generation: Generation | Mapping[str, Any],
+    prompts: str,
+    chat_template: str | None = None,
 ) -> Inputs:
     """Decide the answers: weights, prompts, engine and generation settings, whichever spec or version asks.
 
-    The chat template comes with the base model, so `base_digest` covers it.
+    `base_digest` covers the base model's own chat template; `chat_template` is one that takes its place.
     """
     settings = effective(generation) if isinstance(generation, Generation) else dict(generation)
     return _present(
         {
             "implementation": IMPLEMENTATION["predict_base"],
             "base_model": base_digest,
+            "chat_template": template_digest(chat_template),
             "adapter": adapter,
             "engine": engine,
             "generation": settings,
@@ -145,11 +165,12 @@ def _gate(gate: Gate) -> Inputs:
     return effective(gate)
 
 
-def content_of(spec: Spec, base_digest: str, train_key: str, trained: Record) -> Content:
+def content_of(spec: Spec, base: BaseRef, train_key: str, trained: Record) -> Content:
     """Return what a version released from this spec would be."""
     return Content(
         base_model=spec.base_model,
-        base_digest=base_digest,
+        base_digest=base.digest,
+        chat_template=base.chat_template,
         train_key=train_key,
         adapter=trained.outputs["adapter"],
         engine=spec.engine,
@@ -158,10 +179,11 @@ def content_of(spec: Spec, base_digest: str, train_key: str, trained: Record) ->
     )
 
 
-def same_model(content: Content, spec: Spec, base_digest: str, train_key: str) -> bool:
+def same_model(content: Content, spec: Spec, base: BaseRef, train_key: str) -> bool:
     """Whether a released version answers exactly as this spec would: same training, engine and settings."""
     return (
-        content.base_digest == base_digest
+        content.base_digest == base.digest
+        and content.chat_template == base.chat_template
         and content.train_key == train_key
         and content.engine == spec.engine
         and content.generation == effective(spec.evaluation.generation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.contract.contract import contract_digest_input
@@ -17,6 +17,9 @@ from runner.spec.config import Config
 from runner.spec.load import LoadedSpec
 from runner.spec.lock import load_lock
 from runner.spec.models import Spec
+
+LARGEST_TEMPLATE = 1 << 16
+"""Bytes; the longest templates of published models have a quarter of that. A version holds the text itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,32 @@ def gather(loaded: LoadedSpec, config: Config, index: FileIndex) -> Subject:
     _check_served(loaded, base)
     return Subject(
         loaded=loaded,
-        base=base,
+        base=replace(base, chat_template=read_chat_template(loaded)),
         files=digest_sources(loaded, index.digest),
         contract=read_contract(loaded),
     )
+
+
+def read_chat_template(loaded: LoadedSpec) -> str | None:
+    """Return the text of the file that `chat_template` names.
+
+    Raises:
+        SpecError: when it is no text, has nothing to render, or is larger than any template.
+    """
+    name = loaded.spec.chat_template
+    if name is None:
+        return None
+    where = loaded.where("chat_template")
+    try:
+        data = (loaded.folder / name).read_bytes()
+        text = data.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        problem = Problem(f"{name} cannot be read as UTF-8 text: {error}", where, "name a Jinja file beside the spec")
+        raise SpecError([problem]) from error
+    if not text.strip() or len(data) > LARGEST_TEMPLATE:
+        what = "is empty" if not text.strip() else f"has {len(data)} bytes, and a template {LARGEST_TEMPLATE} at most"
+        raise SpecError([Problem(f"{name} {what}", where, "name the Jinja file of a chat template")])
+    return text
 
 
 def digest_sources(loaded: LoadedSpec, digest: Callable[[Path], str]) -> dict[str, dict[str, str]]:

@@ -100,7 +100,7 @@ class Walk:
     def _is_this(self, version: Version) -> bool:
         train = self.decisions.get("train")
         key = train.key if train else None
-        return key is not None and keys.same_model(version.content, self.subject.spec, self.subject.base.digest, key)
+        return key is not None and keys.same_model(version.content, self.subject.spec, self.subject.base, key)
 
     def decide(self, step: Step) -> Decision:  # noqa: C901, PLR0911 - one branch for each of the eight steps
         """Decide one step from what the earlier ones yielded."""
@@ -182,7 +182,8 @@ class Walk:
         return record if same else None
 
     def _train(self) -> Decision:
-        inputs = keys.train_inputs(self.subject.spec, self.subject.base.digest, self.records["prepare"])
+        base = self.subject.base
+        inputs = keys.train_inputs(self.subject.spec, base.digest, self.records["prepare"], base.chat_template)
         decision = self._find("train", inputs)
         released = self.released
         if released is None:
@@ -194,7 +195,7 @@ class Walk:
         return decision
 
     def _refuse_other_content(self, train: Decision, released: Version) -> None:
-        base = self.subject.base.digest
+        base = self.subject.base
         if train.key and not keys.same_model(released.content, self.subject.spec, base, train.key):
             raise self._version_taken(train, released)
 
@@ -216,7 +217,8 @@ class Walk:
 
     def _answers(self, adapter: str | None) -> keys.Inputs:
         spec, prompts = self.subject.spec, self.records["prepare"].outputs["prompts"].digest
-        return keys.predict_inputs(self.subject.base.digest, adapter, spec.engine, spec.evaluation.generation, prompts)
+        base, settings = self.subject.base, spec.evaluation.generation
+        return keys.predict_inputs(base.digest, adapter, spec.engine, settings, prompts, base.chat_template)
 
     def _predict_champion(self) -> Decision:
         number = self._champion_number()
@@ -229,7 +231,12 @@ class Walk:
             return Decision("predict_champion", "NONE", self._no_champion())
         content, prompts = champion.content, self.records["prepare"].outputs["prompts"].digest
         inputs = keys.predict_inputs(
-            content.base_digest, content.adapter.digest, content.engine, content.generation, prompts
+            content.base_digest,
+            content.adapter.digest,
+            content.engine,
+            content.generation,
+            prompts,
+            content.chat_template,
         )
         return self._find("predict_champion", inputs)
 

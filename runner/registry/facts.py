@@ -93,6 +93,8 @@ class Content(Fact):
     """URI of the base model."""
     base_digest: str
     """Digest of the base model's bytes."""
+    chat_template: str | None = None
+    """Text of the chat template that takes the place of the base model's own."""
     train_key: str
     """Key of the training that made its weights."""
     adapter: Artifact

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from runner.data.prompts import prompt_of, reference_of
-from runner.data.rows import Row
+from runner.data.rows import Row, text_of
 from runner.evaluation.catalog import FORMAT_COMPLIANCE
 from runner.evaluation.compare import compare, scores_of, value_of
 from runner.evaluation.gates import Outcome, Verdict, overall
@@ -164,7 +164,7 @@ def _examples(
 def _example(row: Row, answers: Answers) -> Example:
     prompt = prompt_of(row)
     turns = [turn for turn in prompt.messages if turn["role"] != "system"]
-    asked = turns[0]["content"] if len(turns) == 1 else "\n".join(f"{t['role']}: {t['content']}" for t in turns)
+    asked = turns[0]["content"] if len(turns) == 1 else "\n".join(f"{t['role']}: {text_of(t)}" for t in turns)
     return Example(
         row=row.id,
         input=shorten(asked, INPUT_LIMIT),

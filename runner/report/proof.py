@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from runner.digest import digest_json
 from runner.errors import RegistryError
+from runner.plan.keys import template_digest
 from runner.plan.walk import PREDICT_STEPS, SUBJECTS
 from runner.registry.facts import STEPS, Deployment, Record, RegistryReader, Step, Version
 
@@ -83,7 +84,8 @@ def _expected(step: Step, records: Mapping[Step, Record], version: Version) -> d
         return {name: records[of].outputs[name].digest} if of in records else {}
 
     content = version.content
-    base: dict[str, object] = {"base_model": content.base_digest}
+    template = template_digest(content.chat_template)
+    base: dict[str, object] = {"base_model": content.base_digest, "chat_template": template}
     served = {**base, "engine": content.engine, "generation": content.generation}
     match step:
         case "train":

@@ -18,7 +18,7 @@ from runner.registry.facts import Content, RegistryReader, Version
 log = logging.getLogger(__name__)
 
 Load = Callable[[Version], Engine]
-Weights = tuple[str, str, str]
+Weights = tuple[str, str | None, str, str]
 
 
 def loader(registry: RegistryReader, root: Path, cache: Path) -> Load:
@@ -28,7 +28,8 @@ def loader(registry: RegistryReader, root: Path, cache: Path) -> Load:
         content = version.content
         trained = registry.fetch(content.adapter)
         # A version names its base by digest, which decides; the size is only ever shown.
-        base = materialize(BaseRef(uri=content.base_model, digest=content.base_digest, size=0), root, cache)
+        ref = BaseRef(content.base_model, content.base_digest, size=0, chat_template=content.chat_template)
+        base = materialize(ref, root, cache)
         return open_engine(content.engine, ModelFiles.tuned(base, trained))
 
     return load
@@ -87,4 +88,4 @@ class EnginePool:
 
 def _weights(content: Content) -> Weights:
     """Return what decides an engine; the system prompt and generation settings travel with each request."""
-    return content.base_digest, content.adapter.digest, content.engine
+    return content.base_digest, content.chat_template, content.adapter.digest, content.engine

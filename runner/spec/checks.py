@@ -31,7 +31,8 @@ def check(document: Document, folder: Path) -> list[Finding]:
         *_base_model(document),
         *_method(document),
         *_data_files(document),
-        *_output_schema(document, folder),
+        *_plain_file(document, folder, "evaluation.output_format.json_schema"),
+        *_plain_file(document, folder, "chat_template"),
         *_gates(document),
         *unsupported(document),
     ]
@@ -95,9 +96,8 @@ def _beside(document: Document, path: str, name: str) -> list[Finding]:
     return []
 
 
-def _output_schema(document: Document, folder: Path) -> list[Finding]:
-    """The schema of the answers lies beside the spec, as a plain file."""
-    path = "evaluation.output_format.json_schema"
+def _plain_file(document: Document, folder: Path, path: str) -> list[Finding]:
+    """The schema of the answers and the chat template lie beside the spec, as plain files."""
     name = document.at(path)
     if not isinstance(name, str):
         return []

@@ -132,6 +132,10 @@ class Training(Section):
     """Examples per forward pass; changes memory and speed, never the result's key."""
     max_length: Annotated[int, Field(ge=8)] = 1024
     """Longest example in tokens; a longer one is an error, for its answer would be cut off."""
+    train_on: Literal["all_turns", "last_turn"] = "all_turns"
+    """Which of the assistant's turns are learned; a message's own `weight` of 0 takes its turn out as well."""
+    train_on_prompt: bool = False
+    """Learn every token, those of the prompt too."""
     lora: Lora = Lora()
     """Adapter settings; unused with method full."""
     eval_steps: Annotated[int, Field(ge=1)] | None = None
@@ -140,6 +144,12 @@ class Training(Section):
     """Stop early; the best epoch by validation loss is kept in any case."""
     seed: int = 42
     """Seed of initialisation, order and dropout."""
+
+    @model_validator(mode="after")
+    def _one_answer_to_what_is_learned(self) -> Training:
+        if self.train_on_prompt and self.train_on == "last_turn":
+            raise ValueError("`train_on_prompt: true` learns every token and `train_on: last_turn` few; give one")
+        return self
 
 
 class JsonSchemaFormat(Section):
@@ -290,6 +300,9 @@ class Spec(Section):
     """Who answers for it."""
     base_model: str
     """`pkg://PACKAGE/FILE.gguf`, `hf://ORG/NAME@COMMIT`, `file://DIR`, or a provider's model id."""
+    chat_template: str | None = None
+    """Jinja file beside the spec that takes the place of the model's chat template, or supplies one, in training,
+    evaluation and serving alike."""
     backend: Literal["local", "openai", "together"] = "local"
     """Where training happens."""
     engine: Literal["llama_cpp", "transformers", "vllm"] = "llama_cpp"

@@ -36,11 +36,12 @@ _REVISION = "the commit is part of it: hf://ORG/NAME@COMMIT"
 _EFFECTIVE = "it counts the examples per optimizer step; accumulation follows from `training.micro_batch_size`"
 _TARGETS = "`all-linear`, or the names of the layers"
 _SHARE = "as a share of all steps"
-_ANSWERS_ONLY = "the loss is always on the assistant's answers only"
+_PROMPT = "false, the default, learns the assistant's answers only"
+_TURNS = "`all_turns` or `last_turn`"
 _VALIDATION = "a share of the rows; or list files under `dataset.validation`"
 _STORE = "results go to the store of registry/config.yaml"
 _OWN = "Gitune chooses it itself, and it never changes the result's key"
-_TEMPLATE = "the base model's own chat template is used, in training and in serving"
+_TEMPLATE = "a Jinja file beside the spec; without it the base model's own template is used"
 
 FOREIGN_NAMES: dict[str, ForeignName] = {
     "model_name_or_path": ForeignName((HF, LLAMA_FACTORY), "base_model"),
@@ -113,17 +114,16 @@ FOREIGN_NAMES: dict[str, ForeignName] = {
     "valid_split": ForeignName((AUTOTRAIN,), "dataset.split.validation", _VALIDATION),
     "max_tokens": ForeignName((OPENAI, TOGETHER), "evaluation.generation.max_new_tokens"),
     "max_completion_tokens": ForeignName((OPENAI,), "evaluation.generation.max_new_tokens"),
-    "train_on_inputs": ForeignName((AXOLOTL, TOGETHER), note=_ANSWERS_ONLY),
-    "train_on_input": ForeignName((TORCHTUNE,), note=_ANSWERS_ONLY),
-    "train_on_prompt": ForeignName((LLAMA_FACTORY,), note=_ANSWERS_ONLY),
-    "mask_history": ForeignName((LLAMA_FACTORY,), note=_ANSWERS_ONLY),
-    "mask_prompt": ForeignName((LITGPT,), note=_ANSWERS_ONLY),
-    "train_target": ForeignName((OUMI,), note=_ANSWERS_ONLY),
-    "roles_to_train": ForeignName((AXOLOTL,), note=_ANSWERS_ONLY),
-    "completion_only_loss": ForeignName((HF,), note=_ANSWERS_ONLY),
-    "assistant_only_loss": ForeignName((HF,), note=_ANSWERS_ONLY),
-    "chat_template": ForeignName((AXOLOTL,), note=_TEMPLATE),
-    "template": ForeignName((LLAMA_FACTORY,), note=_TEMPLATE),
+    "train_on_inputs": ForeignName((AXOLOTL, TOGETHER), "training.train_on_prompt", _PROMPT),
+    "train_on_input": ForeignName((TORCHTUNE,), "training.train_on_prompt", _PROMPT),
+    "mask_history": ForeignName((LLAMA_FACTORY,), "training.train_on", _TURNS),
+    "mask_prompt": ForeignName((LITGPT,), "training.train_on_prompt", _PROMPT),
+    "train_target": ForeignName((OUMI,), "training.train_on", _TURNS),
+    "roles_to_train": ForeignName((AXOLOTL,), "training.train_on", _TURNS),
+    "completion_only_loss": ForeignName((HF,), "training.train_on_prompt", _PROMPT),
+    "assistant_only_loss": ForeignName((HF,), "training.train_on_prompt", _PROMPT),
+    "chat_template_jinja": ForeignName((AXOLOTL,), "chat_template", _TEMPLATE),
+    "template": ForeignName((LLAMA_FACTORY,), "chat_template", _TEMPLATE),
     "output_dir": ForeignName((HF, AXOLOTL, LLAMA_FACTORY), note=_STORE),
     "gradient_checkpointing": ForeignName((HF, AXOLOTL), note=_OWN),
     "packing": ForeignName((HF, LLAMA_FACTORY, TOGETHER), note=_OWN),

@@ -31,6 +31,8 @@ class StepContext:
     """Machine-wide cache of base models."""
     scratch: Path
     """Empty folder for this step, deleted afterwards."""
+    state: Path
+    """Folder of this step's key that outlives a kill; gone once the record is written. May not exist yet."""
     report: Report = silent
 
     def output(self, step: Step, name: str) -> Artifact:

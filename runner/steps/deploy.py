@@ -24,7 +24,7 @@ def version_of(walk: Walk, commit: str, now: datetime) -> Version:
     return Version(
         name=spec.name,
         version=spec.version,
-        content=content_of(spec, walk.subject.base.digest, str(train.key), walk.records["train"]),
+        content=content_of(spec, walk.subject.base, str(train.key), walk.records["train"]),
         keys={step: decision.key for step, decision in walk.decisions.items() if step != "deploy"},
         champion=champion.version if champion else None,
         verdict=walk.records["gate"].metrics["outcome"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from runner.errors import GituneError
 from runner.inference.engine import Answer, ModelFiles, open_engine
@@ -59,7 +59,7 @@ def _asked(context: StepContext, step: Step) -> tuple[str, ModelFiles, Generatio
 
 
 def base_of(content: Content, subject: Subject) -> BaseRef:
-    """Return the base model of a released version."""
+    """Return the base model of a released version, with the version's own chat template."""
     if content.base_digest == subject.base.digest:
-        return subject.base
-    return BaseRef(uri=content.base_model, digest=content.base_digest, size=0)
+        return replace(subject.base, chat_template=content.chat_template)
+    return BaseRef(content.base_model, content.base_digest, size=0, chat_template=content.chat_template)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.models.base import base_gguf
+from runner.inference.agreement import check_same_tokens, refuse_calls_as_answers
 from runner.models.hf_to_gguf import gguf_obstacle
 from runner.progress import Progress
 from runner.steps.context import StepContext, StepResult, to_json, to_jsonl
@@ -15,12 +15,10 @@ def run(context: StepContext) -> StepResult:
 
     Raises:
         TerminalError: when the loss is not a number: the same inputs would fail again.
+        GituneError: when the serving engine would read other tokens than training does.
     """
     spec, registry = context.subject.spec, context.registry
     base = context.base()
-    if spec.engine == "llama_cpp":
-        # The base's answers need it anyway; a base that has no such form must not cost a training first.
-        base_gguf(base, context.report)
     job = TrainJob(
         base=base,
         train=registry.fetch(context.output("prepare", "train")),
@@ -29,7 +27,11 @@ def run(context: StepContext) -> StepResult:
         # Whatever engine is asked for now: another one must not need another training.
         export_gguf=spec.training.method != "dora" and gguf_obstacle(base.checkpoint) is None,
         out=context.scratch,
+        state=context.state,
     )
+    context.report(Progress(f"comparing the tokens of training and {spec.engine}"))
+    refuse_calls_as_answers(spec.engine, context.rows("test"))
+    check_same_tokens(spec.engine, base, context.rows("train"), spec.training)
     context.report(Progress("loading training libraries"))
     result = open_backend(spec.backend).train(job, context.report)
     outputs = {

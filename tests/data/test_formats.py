@@ -57,7 +57,7 @@ BAD = {
     "role human": (turns({"role": "human", "content": "x"}), "messages", "unknown_role", "did you mean 'user'?"),
     "role User": (turns({"role": "User", "content": "x"}), "messages", "unknown_role", "did you mean 'user'?"),
     "role developer": (turns({"role": "developer", "content": "x"}), "messages", "unknown_role", "'system'"),
-    "role tool": (turns({"role": "tool", "content": "x"}), "messages", "unknown_role", "tool calls"),
+    "role function": (turns({"role": "function", "content": "x"}), "messages", "unknown_role", "role 'tool'"),
     "role number": (turns({"role": 1, "content": "x"}), "messages", "unknown_role", "none of"),
     "no role": (turns({"content": "x"}), "messages", "unknown_role", "no `role`"),
     "no content": (turns({"role": "user"}), "messages", "not_a_string", "no `content`"),

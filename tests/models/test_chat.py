@@ -5,11 +5,13 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny import make_tiny_llama
+from tiny import CHATML, make_tiny_llama
 
+from runner.data.rows import Row
 from runner.errors import GituneError, TerminalError
 from runner.models.chat import MASKED, encode, encode_row, encode_rows, render
 from runner.models.checkpoint import load_tokenizer
+from runner.spec.models import Training
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +21,17 @@ def tokenizer(tmp_path_factory):
 
 def said(*turns):
     return [{"role": role, "content": content} for role, content in turns]
+
+
+PAIR = said(("user", "q"), ("assistant", "a"))
+
+
+def row_of(messages, row_id="r", tools=None):
+    return Row(row_id, messages, tools=tools)
+
+
+def encoded(tokenizer, messages, tools=None, **training):
+    return encode_row(tokenizer, row_of(messages, tools=tools), Training(**training))
 
 
 def learned(tokenizer, row):
@@ -38,7 +51,7 @@ def test_only_answers_and_the_tokens_that_end_them_are_learned(tokenizer):
     conversation = said(
         ("system", "Route."), ("user", "one"), ("assistant", "first"), ("user", "two"), ("assistant", "second")
     )
-    row = encode_row(tokenizer, "r", conversation)
+    row = encoded(tokenizer, conversation)
     assert learned(tokenizer, row) == ["first<|im_end|>", "second<|im_end|>"]
     assert tokenizer.decode(row.input_ids) == render(tokenizer, conversation, add_generation_prompt=False)
 
@@ -49,7 +62,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(question=TEXT, answer=TEXT)
 def test_the_learned_part_follows_exactly_the_tokens_that_serving_will_see(tokenizer, question, answer):
-    row = encode_row(tokenizer, "r", said(("user", question), ("assistant", answer)))
+    row = encoded(tokenizer, said(("user", question), ("assistant", answer)))
     prompt = encode(tokenizer, render(tokenizer, said(("user", question))))
     first = next(place for place, label in enumerate(row.labels) if label != MASKED)
     assert row.input_ids[:first] == prompt
@@ -66,7 +79,7 @@ def test_an_answer_that_would_melt_into_the_prompt_stays_apart(tmp_path):
     (folder / "tokenizer.json").write_text(json.dumps(content))
     tokenizer = load_tokenizer(folder)
     conversation = said(("user", "q"), ("assistant", "\n\nanswer"))
-    row = encode_row(tokenizer, "r", conversation)
+    row = encoded(tokenizer, conversation)
     assert newest in encode(tokenizer, render(tokenizer, conversation, add_generation_prompt=False))
     assert learned(tokenizer, row) == ["\n\nanswer<|im_end|>"]
     prompt = encode(tokenizer, render(tokenizer, conversation[:1]))
@@ -74,18 +87,18 @@ def test_an_answer_that_would_melt_into_the_prompt_stays_apart(tmp_path):
 
 
 def test_rows_that_are_too_long_are_named_never_cut(tokenizer):
-    rows = [(f"row{n}", said(("user", "word " * n), ("assistant", "x"))) for n in range(1, 30)]
+    rows = [row_of(said(("user", "word " * n), ("assistant", "x")), f"row{n}") for n in range(1, 30)]
     with pytest.raises(TerminalError, match=r"row29.*longer than training.max_length 60") as caught:
-        encode_rows(tokenizer, [*rows[:5], *rows[-2:]], 60)
+        encode_rows(tokenizer, [*rows[:5], *rows[-2:]], Training(max_length=60))
     assert "row28" in str(caught.value)
     assert "row5" not in str(caught.value)
     assert "raise training.max_length to" in caught.value.hint
 
 
 def test_a_row_without_an_answer_is_named(tokenizer):
-    rows = [("good", said(("user", "q"), ("assistant", "a"))), ("bad", said(("user", "q")))]
-    with pytest.raises(TerminalError, match=r"1 row \(bad\) is without an answer"):
-        encode_rows(tokenizer, rows, 100)
+    rows = [row_of(said(("user", "q"), ("assistant", "a")), "good"), row_of(said(("user", "q")), "bad")]
+    with pytest.raises(TerminalError, match=r"1 row \(bad\) is without an answer to learn: bad has no assistant turn"):
+        encode_rows(tokenizer, rows, Training())
 
 
 @pytest.mark.parametrize(
@@ -105,14 +118,17 @@ def test_templates_that_cannot_be_trained_with_are_refused(tmp_path, template, m
     (folder / "chat_template.jinja").write_text(template)
     tokenizer = load_tokenizer(folder)
     with pytest.raises(GituneError, match=message):
-        encode_row(tokenizer, "r", said(("user", "q"), ("assistant", "a")))
+        encoded(tokenizer, said(("user", "q"), ("assistant", "a")))
 
 
 def test_a_tokenizer_without_a_template_is_refused(tmp_path):
     folder = make_tiny_llama(tmp_path / "base")
     (folder / "chat_template.jinja").unlink()
-    with pytest.raises(GituneError, match="no chat template"):
-        load_tokenizer(folder)
+    with pytest.raises(GituneError, match="row r: the base model has no chat template") as caught:
+        encoded(load_tokenizer(folder), said(("user", "q"), ("assistant", "a")))
+    assert "`chat_template: FILE`" in caught.value.hint
+    supplied = load_tokenizer(folder, CHATML)
+    assert learned(supplied, encoded(supplied, PAIR)) == ["a<|im_end|>"]
 
 
 def test_a_broken_checkpoint_is_one_clear_error(tmp_path):

@@ -67,6 +67,14 @@ def test_a_whole_model_does_not_depend_on_adapter_settings():
     assert trained_with(method="full", lora={"r": 4}) == trained_with(method="full")
 
 
+def test_a_chat_template_decides_training_and_answers():
+    template = "{{ messages }}"
+    train = keys.train_inputs(SPEC_V1, "9" * 64, PREPARED, template)
+    predict = keys.predict_inputs("9" * 64, None, "llama_cpp", SPEC_V1.evaluation.generation, "d" * 64, template)
+    for found, without in ((train, INPUTS["train"]), (predict, INPUTS["predict_base"])):
+        assert found == without | {"chat_template": keys.template_digest(template)}
+
+
 def test_a_gate_on_the_champion_depends_on_which_it_is():
     gates = [{"metric": "exact_match", "beats": "champion"}]
     spec = Spec.model_validate({**SPEC, "evaluation": {**SPEC["evaluation"], "gates": gates}})

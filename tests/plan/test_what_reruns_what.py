@@ -24,6 +24,7 @@ def reorder_keys(world):
 
 def spell_out_defaults(world):
     world.spec["training"] |= {"lora": {"r": 16, "alpha": 32}, "batch_size": 16, "micro_batch_size": 4, "seed": 42}
+    world.spec["training"] |= {"train_on": "all_turns", "train_on_prompt": False}
 
 
 def loosen_gate(world):
@@ -80,6 +81,15 @@ def rows_in(world: World, split: str, count: int) -> list[int]:
     return [number for number in numbers if number >= 200][:count]
 
 
+def chat_template(world):
+    (world.root / "specs" / "bot" / "chat.jinja").write_text("{{ messages[0].content }}")
+    world.spec["chat_template"] = "chat.jinja"
+
+
+def last_turn(world):
+    world.spec["training"]["train_on"] = "last_turn"
+
+
 def add_training_rows(world):
     world.files["data/c.jsonl"] = rows_in(world, "train", 5)
 
@@ -129,6 +139,8 @@ CASES = [
     (more_epochs, True, ["train", "predict_tuned", "score", "gate", "deploy"]),
     (other_seed, True, ["train", "predict_tuned", "score", "gate", "deploy"]),
     (other_base, True, ["train", "predict_base", "predict_tuned", "score", "gate", "deploy"]),
+    (chat_template, True, ["train", "predict_base", "predict_tuned", "score", "gate", "deploy"]),
+    (last_turn, True, ["train", "predict_tuned", "score", "gate", "deploy"]),
     (add_training_rows, True, ["prepare", "train", "predict_tuned", "score", "gate", "deploy"]),
     (add_test_rows, True, ["prepare", "predict_base", "predict_tuned", "score", "gate", "deploy"]),
     (system_prompt, True, ALL),
@@ -162,7 +174,7 @@ def test_edit_runs_exactly(edit, new_version, expected, tmp_path, monkeypatch):
     assert set(expected) <= may_run
 
 
-@pytest.mark.parametrize("edit", [case[0] for case in CASES[3:17]])
+@pytest.mark.parametrize("edit", [case[0] for case in CASES[3:19]])
 def test_revert_only_moves_the_pointer(edit, tmp_path, monkeypatch):
     fake_weights(monkeypatch)
     world = World(tmp_path)

@@ -58,10 +58,13 @@ class Shelf:
     def __init__(self):
         self.versions, self.log, self.opened, self.broken = {}, {}, [], {}
 
-    def deploy(self, name, version, alias="production", *, adapter=None, engine="llama_cpp", prompt=None):
+    def deploy(
+        self, name, version, alias="production", *, adapter=None, engine="llama_cpp", prompt=None, template=None
+    ):
         content = Content(
             base_model="file://base",
             base_digest="b" * 64,
+            chat_template=template,
             train_key="k",
             adapter=Artifact(digest=adapter or f"{name}-{version}", size=1, kind="tree"),
             engine=engine,

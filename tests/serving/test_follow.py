@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from runner.models.base import BaseFiles
+from runner.serving.engines import loader
 from runner.serving.follow import Follower
 
 
@@ -76,6 +78,23 @@ def test_equal_weights_share_one_engine(shelf, follower):
     follower.poll()
     assert [engine.closed for engine in shelf.opened] == [True, False, False]
     assert len(shelf.opened) == 3
+
+
+def test_another_chat_template_is_another_engine(shelf, follower):
+    shelf.deploy("triage", "1.0.0", adapter="same")
+    shelf.deploy("triage", "1.0.1", alias="staging", adapter="same", template="{{ messages }}")
+    follower.poll()
+    assert len(shelf.opened) == 2
+
+
+def test_the_loader_opens_a_version_with_its_own_template(shelf, tmp_path, monkeypatch):
+    shelf.deploy("triage", "1.0.0", template="{{ messages }}")
+    opened = []
+    monkeypatch.setattr("runner.serving.engines.materialize", lambda ref, *_: BaseFiles(ref, tmp_path, None))
+    monkeypatch.setattr("runner.serving.engines.open_engine", lambda _, model: opened.append(model))
+    shelf.fetch = lambda artifact: tmp_path
+    loader(shelf, tmp_path, tmp_path)(shelf.version("triage", "1.0.0"))
+    assert opened[0].base.ref.chat_template == "{{ messages }}"
 
 
 def test_what_cannot_be_loaded_leaves_the_old_version_and_is_retried_ever_later(shelf, follower, clock, caplog):

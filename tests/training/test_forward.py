@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 
 from runner.models.chat import MASKED, EncodedRow
-from runner.training.local.batches import PassLimit
+from runner.training.local.batches import PassLimit, count_labels
 from runner.training.local.forward import Padded, open_forward
 from runner.training.local.lora_linear import fuse_lora
 from runner.training.local.loss import loss_sum
@@ -25,7 +25,10 @@ def batches(draw):
             st.lists(st.integers(1, VOCABULARY - 1), min_size=1, max_size=20)
         )
         first = draw(st.integers(1, len(ids) - 1))
-        rows.append(EncodedRow(str(number), ids, [MASKED] * first + ids[first:]))
+        learned = len(ids) - first
+        weights = draw(st.none() | st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=learned, max_size=learned))
+        weights = weights and [0.0] * first + weights
+        rows.append(EncodedRow(str(number), ids, [MASKED] * first + ids[first:], weights))
     return rows
 
 
@@ -86,6 +89,16 @@ def test_padded_losses_are_those_of_transformers():
         ids, labels = torch.tensor([row.input_ids]), torch.tensor([row.labels])
         expected += float(model(input_ids=ids, labels=labels).loss) * sum(label != MASKED for label in row.labels)
     assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_token_counts_by_its_weight():
+    padded = Padded(model_of("Llama", SIZES).get_base_model())
+    ids = list(range(1, 12))
+    plain = EncodedRow("a", ids, [MASKED] * 10 + ids[10:])
+    half = EncodedRow("b", ids, plain.labels, [0.0] * 10 + [0.5])
+    losses = [float(loss_sum(padded.network, padded([row]), plain_head=True).detach()) for row in (plain, half)]
+    assert losses[1] == pytest.approx(losses[0] / 2)
+    assert count_labels([plain, half]) == 1.5
 
 
 def test_a_scaled_output_layer_is_respected():

@@ -50,7 +50,7 @@ class LocalBackend:
         training = job.training
         _refuse_unsupported(job)
         report(Progress("training: reading rows and base model"))
-        tokenizer = load_tokenizer(job.base.checkpoint)
+        tokenizer = load_tokenizer(job.base.checkpoint, job.base.ref.chat_template)
         train, validation = (_tokenized(path, tokenizer, training) for path in (job.train, job.validation))
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         limit = _require_memory(job, [*train, *validation], device)
@@ -97,8 +97,7 @@ def _save(job: TrainJob, model: Any, result: Fit, report: Report) -> None:
 
 
 def _tokenized(path: Path, tokenizer: Any, training: Training) -> list[EncodedRow]:
-    rows = [(row.id, row.messages) for row in rows_from_jsonl(path.read_bytes())]
-    return encode_rows(tokenizer, rows, training.max_length)
+    return encode_rows(tokenizer, rows_from_jsonl(path.read_bytes()), training)
 
 
 def _require_memory(job: TrainJob, rows: Sequence[EncodedRow], device: torch.device) -> PassLimit:

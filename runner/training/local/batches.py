@@ -56,9 +56,9 @@ def cut(ordered: Sequence[EncodedRow], costs: Sequence[int], limit: PassLimit) -
         yield held
 
 
-def count_labels(examples: Sequence[EncodedRow]) -> int:
-    """Return how many tokens a batch learns; the first token of a row is never predicted."""
-    return sum(label != MASKED for e in examples for label in e.labels[1:])
+def count_labels(examples: Sequence[EncodedRow]) -> float:
+    """Return how many tokens a batch learns, each by its weight; the first token of a row is never predicted."""
+    return sum(sum(e.weights[1:]) if e.weights else sum(label != MASKED for label in e.labels[1:]) for e in examples)
 
 
 def longest_answer(examples: Sequence[EncodedRow]) -> int:

@@ -26,7 +26,7 @@ class Predicted(NamedTuple):
     targets: torch.Tensor
     """(M,) token ids."""
     weights: torch.Tensor
-    """(M,) how often each counts: a token that several examples share is predicted once."""
+    """(M,) how much each counts: its weight, summed over the examples that share it, for it is predicted once."""
     computed: int
     """Tokens that went through the model, padding included."""
 
@@ -73,11 +73,11 @@ class Padded:
         labels = self._tensor([row.labels + [MASKED] * (width - len(row.labels)) for row in rows])[:, 1:]
         learned = labels != MASKED
         states = _states(self.network, self.plain_head, input_ids=ids)[:, :-1][learned]
-        weights = torch.ones(len(states), device=self.device)
+        weights = self._tensor([_weights(row, width) for row in rows], torch.float32)[:, 1:][learned]
         return Predicted(states, labels[learned], weights, ids.numel())
 
-    def _tensor(self, values: list[list[int]]) -> torch.Tensor:
-        return torch.tensor(values, dtype=torch.long, device=self.device)
+    def _tensor(self, values: list[list[Any]], dtype: torch.dtype = torch.long) -> torch.Tensor:
+        return torch.tensor(values, dtype=dtype, device=self.device)
 
 
 class Packed:
@@ -150,6 +150,11 @@ def _agree(shared: Predicted, apart: Predicted) -> bool:
     tolerance = 1e-3 if shared.states.dtype == torch.float32 else 5e-2
     gap = (shared.states - apart.states).abs().max()
     return exact and bool(gap <= tolerance * apart.states.abs().max())
+
+
+def _weights(row: EncodedRow, width: int) -> list[float]:
+    own = row.weights or [1.0] * len(row.input_ids)
+    return own + [0.0] * (width - len(own))
 
 
 @contextmanager

@@ -144,5 +144,5 @@ def _targets(rows: Sequence[EncodedRow], segments: Sequence[Segment]) -> dict[Ta
         path = _indices(deepest[number])
         for position, label in enumerate(row.labels[1:], start=1):
             if label != MASKED:
-                targets[Target(path[position - 1], label)] += 1.0
+                targets[Target(path[position - 1], label)] += row.weights[position] if row.weights else 1.0
     return dict(targets)
