@@ -31,7 +31,8 @@ IMPLEMENTATION: Mapping[Step, int] = {
 # Micro batches change memory and speed; gradients are accumulated to the same effective batch.
 NOT_DECISIVE = {"micro_batch_size"}
 
-# Fields of `training` and `training.lora` that came later: while they have the value that was the only one before, keys are without them.
+# Fields of `training` and `training.lora` that came later: keys are without them while they have the value that was the
+# only one before.
 CAME_LATER: Mapping[str, object] = {"train_on": "all_turns", "train_on_prompt": False, "rslora": False}
 
 
