@@ -71,7 +71,10 @@ class FakeBackend:
 
     def train(self, job, report):
         job.out.mkdir(exist_ok=True)
-        seen = {"rows": job.train.read_text(), "how": job.training.model_dump(exclude={"micro_batch_size"})}
+        seen = {
+            "rows": job.train.read_text(),
+            "how": job.training.model_dump(exclude={"micro_batch_size", "parallelism"}),
+        }
         skill = "wise" if job.training.learning_rate < 0.01 else "broken"
         made = {"skill": skill, "job": digest_json([seen, job.base.ref.digest])}
         (job.out / "adapter_model.safetensors").write_text(json.dumps(made))

@@ -48,7 +48,8 @@ def render(found: Checkup) -> Iterator[str]:
     yield _line("git", facts["git"]["version"] or "not installed")
     if (training := facts.get("training")) is not None:
         fast = " and ".join(training["fast"])
-        yield _line("training", f"on {training['device']} in {training['precision']} (fast here: {fast})")
+        several = f" ({len(facts['gpus'])} at once)" if len(facts.get("gpus", {})) > 1 else ""
+        yield _line("training", f"on {training['device']}{several} in {training['precision']} (fast here: {fast})")
     for engine, specs in facts["engine"].items():
         yield _line("answers", f"{engine} ({', '.join(specs)})")
     yield ""

@@ -21,6 +21,8 @@ class Memory(NamedTuple):
 
     device: Literal["cpu", "cuda"]
     bytes: int
+    shards: int = 1
+    """How many such devices hold a part of the model each."""
 
 
 def training_memory() -> Memory:

@@ -28,8 +28,8 @@ IMPLEMENTATION: Mapping[Step, int] = {
     "deploy": 1,
 }
 
-# Micro batches change memory and speed; gradients are accumulated to the same effective batch.
-NOT_DECISIVE = {"micro_batch_size"}
+# Both change memory and speed; gradients are added up to those of the same effective batch.
+NOT_DECISIVE = {"micro_batch_size", "parallelism"}
 
 # Fields of `training` and `training.lora` that came later: keys are without them while they have the value that was the
 # only one before.

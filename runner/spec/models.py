@@ -130,6 +130,9 @@ class Training(Section):
     """Effective batch: examples per optimizer step."""
     micro_batch_size: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     """Examples per forward pass; changes memory and speed, never the result's key."""
+    parallelism: Literal["auto", "none", "ddp", "fsdp"] = "auto"
+    """How several GPUs share the work: each holds the model (`ddp`), or a part of it (`fsdp`). `auto`: `ddp` where the
+    model fits one of them, else `fsdp`. Changes memory and speed, never the result's key."""
     max_length: Annotated[int, Field(ge=8)] = 1024
     """Longest example in tokens; a longer one is an error, for its answer would be cut off."""
     train_on: Literal["all_turns", "last_turn"] = "all_turns"

@@ -150,7 +150,8 @@ def tokens_per_pass(
     """
     usual = USUAL_TOKENS[memory.device]
     if shape is not None:
-        left = memory.bytes - estimate_memory(shape, training, precision, 0, rows.learned).total
+        nothing = estimate_memory(shape, training, precision, 0, rows.learned)
+        left = memory.bytes - _shard(nothing, shape, training, memory.shards).total
         usual = min(usual, int(left / _activations_of_token(shape, training, precision, rows.learned)))
     return max(rows.longest, usual)
 
@@ -168,6 +169,7 @@ def estimate_run(
     """Estimate a run as it will go: where memory is short, freed blocks go back to the system at once."""
     tokens = largest_pass(memory, shape, training, precision, rows)
     estimate = estimate_memory(shape, training, precision, tokens, rows.learned)
+    estimate = _shard(estimate, shape, training, memory.shards)
     return replace(estimate, fragmentation=0) if estimate.total > memory.bytes else estimate
 
 
@@ -235,7 +237,7 @@ def _smaller_base(shape: ModelShape, method: Method, memory: Memory) -> str:
 
 
 def _weights(shape: ModelShape, training: Training, precision: Precision) -> int:
-    matrices = shape.layers * sum(rows * columns for rows, columns in shape.linears.values())
+    matrices = _matrices(shape)
     head = shape.vocabulary * shape.hidden
     match precision:
         case "fp32":
@@ -248,6 +250,24 @@ def _weights(shape: ModelShape, training: Training, precision: Precision) -> int
             return int(NF4_BYTES * quantized) + 2 * (shape.parameters - quantized)
         case "bf16":
             return 2 * shape.parameters
+
+
+def _shard(estimate: MemoryEstimate, shape: ModelShape, training: Training, devices: int) -> MemoryEstimate:
+    """Return what each of some devices needs that split the layers' weights; all else stays whole everywhere."""
+    if devices == 1:
+        return estimate
+    inside = min(1.0, _matrices(shape) / shape.parameters)
+    kept = 1 - inside + inside / devices
+    # Two layers at a time are put together: the one at work and the next.
+    weights = int(estimate.weights * min(1.0, kept + 2 * inside / shape.layers))
+    if training.method != "full":
+        return replace(estimate, weights=weights)
+    gradients, optimizer = int(estimate.gradients * kept), int(estimate.optimizer * kept)
+    return replace(estimate, weights=weights, gradients=gradients, optimizer=optimizer)
+
+
+def _matrices(shape: ModelShape) -> int:
+    return shape.layers * sum(rows * columns for rows, columns in shape.linears.values())
 
 
 def _adapter_parameters(shape: ModelShape, training: Training) -> int:

@@ -17,6 +17,7 @@ from runner.errors import TerminalError
 from runner.models.base import BaseRef
 from runner.models.trained import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from runner.spec.models import Lora, Training
+from runner.training.local.parallel import gathered
 
 
 def add_adapter(model: Any, training: Training) -> Any:
@@ -68,7 +69,7 @@ def _linear_layers(model: Any) -> Iterator[str]:
 def snapshot(model: Any) -> dict[str, torch.Tensor]:
     """Return a copy of the weights that training changes: the adapter's, or all where there is none."""
     weights = get_peft_model_state_dict(model) if isinstance(model, PeftModel) else dict(model.named_parameters())
-    return {name: weight.detach().to("cpu", copy=True) for name, weight in weights.items()}
+    return {name: gathered(weight.detach()).to("cpu", copy=True) for name, weight in weights.items()}
 
 
 def save_adapter(model: Any, weights: dict[str, torch.Tensor], base: BaseRef, out: Path) -> None:

@@ -5,34 +5,36 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from runner.data.rows import rows_from_jsonl
-from runner.errors import TerminalError
+from runner.errors import GituneError, TerminalError
 from runner.models.chat import EncodedRow, encode_rows
 from runner.models.checkpoint import load_causal_lm, load_nf4, load_tokenizer, longest_context
 from runner.models.cores import available_cores
 from runner.models.hf_to_gguf import export_gguf
 from runner.models.lora_gguf import write_lora_gguf
-from runner.models.memory import memory_of, return_freed_memory
+from runner.models.memory import Memory, memory_of, return_freed_memory
 from runner.models.shape import checkpoint_shape
 from runner.models.trained import CHECKPOINT_GGUF
 from runner.progress import Progress, Report
-from runner.spec.models import Training
 from runner.training.backend import TrainJob, TrainResult
 from runner.training.curve import best_evaluation
 from runner.training.local.adapter import add_adapter, save_adapter
 from runner.training.local.batches import PassLimit, count_labels, longest_answer
 from runner.training.local.checkpoints import Checkpoints, held
 from runner.training.local.lora_linear import fuse_lora
+from runner.training.local.parallel import Group
 from runner.training.local.precision import has_fast_bf16
+from runner.training.local.ranks import Layout, in_ranks
 from runner.training.local.sft import Data, Fit, fit
 from runner.training.local.whole import save_checkpoint
-from runner.training.sizing import Precision, Rows, require_fits, tokens_per_pass
+from runner.training.sizing import Precision, Rows, estimate_run, require_fits, tokens_per_pass
 
 AS_LORA = "none: trained as lora, on dequantized weights"
 """What a qlora training without a CUDA GPU says of itself. 4-bit products on a CPU are several times slower."""
@@ -40,52 +42,94 @@ AS_LORA = "none: trained as lora, on dequantized weights"
 
 @dataclass(frozen=True, slots=True)
 class LocalBackend:
-    """Trains in this process."""
+    """Trains in this process, or in one for each GPU where there are several."""
 
     checkpoint_seconds: float = 30.0
     """Seconds between checkpoints, at least."""
+    processes: int | None = None
+    """How many processes share the work; None for one per GPU, and one on a CPU, whose cores share it already."""
 
     def train(self, job: TrainJob, report: Report) -> TrainResult:
         """Train and return the weights of the best epoch; see `Backend.train`."""
-        training = job.training
         _refuse_unsupported(job)
-        report(Progress("training: reading rows and base model"))
-        tokenizer = load_tokenizer(job.base.checkpoint, job.base.ref.chat_template)
-        train, validation = (_tokenized(path, tokenizer, training) for path in (job.train, job.validation))
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        limit = _require_memory(job, [*train, *validation], device)
-        with _reproducible(training.seed):
-            model = _load(job, device, report)
-            with _state_folder(job.state, report) as folder:
-                checkpoints = Checkpoints(folder, self.checkpoint_seconds)
-                result = fit(model, Data(train, validation), training, limit, checkpoints, report)
-        _save(job, model, result, report)
-        metrics = _metrics(result, train, device)
-        if training.method == "qlora":
-            metrics["quantization"] = "nf4" if device.type == "cuda" else AS_LORA
-        return TrainResult(job.out, result.stream.lines, metrics)
+        with _state_folder(job.state, report) as folder:
+            # Held here for all processes: of them only the one that leads writes.
+            job, layout = replace(job, state=folder), _layout(job, self.processes, report)
+            work = partial(_train, job, self.checkpoint_seconds)
+            return work(layout.group(0), report) if layout.size == 1 else in_ranks(work, layout, report)
 
 
-def _load(job: TrainJob, device: torch.device, report: Report) -> Any:
-    """Return the model on its device, with the weights that are to be trained set free."""
-    method, checkpoint = job.training.method, job.base.checkpoint
+def _train(job: TrainJob, checkpoint_seconds: float, group: Group, report: Report) -> TrainResult:
+    """Train as one process of a group; the one that leads writes the result and tells about it."""
+    training = job.training
+    report(Progress("training: reading rows and base model"))
+    train, validation = _rows(job)
+    limit = _require_memory(job, [*train, *validation], group)
+    with _reproducible(training.seed, available_cores() // group.size):
+        model = _load(job, group, report)
+        checkpoints = Checkpoints(job.state, checkpoint_seconds)
+        result = fit(model, Data(train, validation), training, limit, checkpoints, report, group)
+    if not group.leads:
+        return TrainResult(job.out)
+    _save(job, model, result, group, report)
+    metrics = _metrics(result, train, group)
+    if training.method == "qlora":
+        metrics["quantization"] = "nf4" if group.device.type == "cuda" else AS_LORA
+    return TrainResult(job.out, result.stream.lines, metrics)
+
+
+def _layout(job: TrainJob, processes: int | None, report: Report) -> Layout:
+    """Decide how many processes train, and whether each holds the whole model."""
+    device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
+    there = processes or (torch.cuda.device_count() if device == "cuda" else 1)
+    asked, in_4_bits = job.training.parallelism, job.training.method == "qlora" and device == "cuda"
+    if there == 1 or asked == "none":
+        if asked in {"ddp", "fsdp"}:
+            report(Progress(f"training: there is one device here, so parallelism: {asked} changes nothing"))
+        return Layout(device, 1, sharded=False)
+    if asked == "fsdp" and in_4_bits:
+        raise GituneError(
+            "training.parallelism fsdp cannot split a base in 4 bits (method: qlora)",
+            hint="use parallelism: ddp, or method: lora, whose base is split",
+        )
+    if asked == "fsdp" or (asked == "auto" and not in_4_bits and not _fits_one(job, device)):
+        return Layout(device, there, sharded=True)
+    return Layout(device, min(there, job.training.batch_size), sharded=False)
+
+
+def _fits_one(job: TrainJob, device: Literal["cpu", "cuda"]) -> bool:
+    shape, memory = checkpoint_shape(job.base.checkpoint), memory_of(device)
+    known = _known([row for rows in _rows(job) for row in rows])
+    return shape is None or estimate_run(shape, job.training, _precision(device), known, memory).total <= memory.bytes
+
+
+def _load(job: TrainJob, group: Group, report: Report) -> Any:
+    """Return the model on its device or devices, with the weights that are to be trained set free."""
+    method, checkpoint, device = job.training.method, job.base.checkpoint, group.device
     if method == "qlora" and device.type == "cuda":
         return add_adapter(load_nf4(checkpoint, device), job.training)
     if method == "qlora":
         report(Progress("training: no CUDA GPU here, so qlora trains as lora does, on dequantized weights"))
     model = load_causal_lm(checkpoint, torch.float32)
-    if method == "full":
-        return model.to(device)
-    model = add_adapter(model, job.training).to(device)
-    if not has_fast_bf16(device):
+    if method != "full":
+        model = add_adapter(model, job.training)
+    if group.sharded:
+        from runner.training.local.sharding import shard_layers
+
+        shard_layers(model, group)
+        return model
+    model = model.to(device)
+    if method != "full" and not has_fast_bf16(device):
         fuse_lora(model)
     return model
 
 
-def _save(job: TrainJob, model: Any, result: Fit, report: Report) -> None:
+def _save(job: TrainJob, model: Any, result: Fit, group: Group, report: Report) -> None:
     base = job.base
     if job.training.method == "full":
         report(Progress("training: writing the model"))
+        if group.sharded:
+            model = load_causal_lm(base.checkpoint, torch.float32)
         save_checkpoint(model, result.weights, base.checkpoint, job.out)
         if job.export_gguf:
             export_gguf(job.out, job.out / CHECKPOINT_GGUF, report)
@@ -96,15 +140,32 @@ def _save(job: TrainJob, model: Any, result: Fit, report: Report) -> None:
         write_lora_gguf(job.out, base.checkpoint, job.out / "adapter.gguf")
 
 
-def _tokenized(path: Path, tokenizer: Any, training: Training) -> list[EncodedRow]:
-    return encode_rows(tokenizer, rows_from_jsonl(path.read_bytes()), training)
+def _rows(job: TrainJob) -> tuple[list[EncodedRow], list[EncodedRow]]:
+    """Return the tokenized rows to learn, and those to validate with."""
+    tokenizer = load_tokenizer(job.base.checkpoint, job.base.ref.chat_template)
+
+    def tokenized(path: Path) -> list[EncodedRow]:
+        return encode_rows(tokenizer, rows_from_jsonl(path.read_bytes()), job.training)
+
+    return tokenized(job.train), tokenized(job.validation)
 
 
-def _require_memory(job: TrainJob, rows: Sequence[EncodedRow], device: torch.device) -> PassLimit:
-    """Refuse what cannot fit before the base model is loaded; return what a forward pass may hold."""
-    precision: Precision = "bf16" if device.type == "cuda" else "autocast" if has_fast_bf16(device) else "fp32"
+def _known(rows: Sequence[EncodedRow]) -> Rows:
     lengths = [len(row.input_ids) for row in rows]
-    known, memory = Rows(max(lengths), count_labels(rows) / sum(lengths)), memory_of(device.type)
+    return Rows(max(lengths), count_labels(rows) / sum(lengths))
+
+
+def _precision(device: Literal["cpu", "cuda"]) -> Precision:
+    return "bf16" if device == "cuda" else "autocast" if has_fast_bf16(torch.device(device)) else "fp32"
+
+
+def _require_memory(job: TrainJob, rows: Sequence[EncodedRow], group: Group) -> PassLimit:
+    """Refuse what cannot fit before the base model is loaded; return what a forward pass may hold."""
+    device: Literal["cpu", "cuda"] = "cuda" if group.device.type == "cuda" else "cpu"
+    known, precision = _known(rows), _precision(device)
+    here = memory_of(device).bytes
+    # Processes on a CPU share its memory, a GPU has its own.
+    memory = Memory(device, here if device == "cuda" else here // group.size, group.size if group.sharded else 1)
     shape = checkpoint_shape(job.base.checkpoint)
     estimate = require_fits(shape, job.training, precision, known, memory)
     if estimate is not None and not estimate.fragmentation:
@@ -126,10 +187,10 @@ def _refuse_unsupported(job: TrainJob) -> None:
 
 
 @contextmanager
-def _reproducible(seed: int) -> Iterator[None]:
-    """Fix every source of chance, and use this machine's cores, no more."""
+def _reproducible(seed: int, cores: int) -> Iterator[None]:
+    """Fix every source of chance, and use so many of this machine's cores, no more."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(available_cores())
+    torch.set_num_threads(max(1, cores))
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
     torch.manual_seed(seed)
     try:
@@ -151,7 +212,7 @@ def _state_folder(folder: Path | None, report: Report) -> Iterator[Path | None]:
         yield folder if free else None
 
 
-def _metrics(result: Fit, train: Sequence[EncodedRow], device: torch.device) -> dict[str, float | int | str]:
+def _metrics(result: Fit, train: Sequence[EncodedRow], group: Group) -> dict[str, float | int | str]:
     steps, evaluations = result.stream.steps, result.stream.evaluations
     best = best_evaluation(evaluations) or evaluations[-1]
     tokens, busy = sum(line["tokens"] for line in steps), sum(line["seconds"] for line in steps)
@@ -167,10 +228,12 @@ def _metrics(result: Fit, train: Sequence[EncodedRow], device: torch.device) -> 
         "seconds": round(busy, 1),
         "longest_answer_tokens": longest_answer(train),
         "parameters": sum(weight.numel() for weight in result.weights.values()),
-        "precision": "bf16" if has_fast_bf16(device) else "fp32",
+        "precision": "bf16" if has_fast_bf16(group.device) else "fp32",
         "batches": "shared prefixes" if result.shares_prefixes else "padded",
-        "device": device.type,
+        "device": group.device.type,
     }
+    if group.size > 1:
+        metrics |= {"devices": group.size, "parallelism": "fsdp" if group.sharded else "ddp"}
     if result.resumed_from:
         metrics["resumed_from_step"] = result.resumed_from
     return {name: value for name, value in metrics.items() if value is not None}

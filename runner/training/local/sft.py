@@ -26,6 +26,7 @@ from runner.training.local.forward import Forward, open_forward
 from runner.training.local.live import Live
 from runner.training.local.loss import loss_sum
 from runner.training.local.memory import Memory, out_of_memory
+from runner.training.local.parallel import Group, alike, gathered, laid_out
 from runner.training.local.precision import autocast
 from runner.training.local.stream import Stream
 
@@ -50,8 +51,18 @@ class Data:
     validation: Sequence[EncodedRow]
 
 
-def fit(model: Any, data: Data, training: Training, limit: PassLimit, checkpoints: Checkpoints, report: Report) -> Fit:
+def fit(
+    model: Any,
+    data: Data,
+    training: Training,
+    limit: PassLimit,
+    checkpoints: Checkpoints,
+    report: Report,
+    group: Group | None = None,
+) -> Fit:
     """Train `model` in place, from the last checkpoint if there is one, and return the best weights.
+
+    Every process of a `group` calls this alike; by default there is one. The weights come back in the one that leads.
 
     Raises:
         TerminalError: when the loss or gradient is not a number; names the rows that did it.
@@ -59,7 +70,8 @@ def fit(model: Any, data: Data, training: Training, limit: PassLimit, checkpoint
     """
     network = model.get_base_model() if hasattr(model, "get_base_model") else model
     with open_forward(network) as forward:
-        run = _Run(model, network, forward, data, training, limit, checkpoints, report)
+        group = group or Group(network.device)
+        run = _Run(model, network, forward, data, training, limit, checkpoints, report, group)
         resumed_from = run.resume()
         run.learn()
         return Fit(run.best, run.stream, forward.shares_prefixes, resumed_from)
@@ -93,26 +105,30 @@ class _Run:
         limit: PassLimit,
         checkpoints: Checkpoints,
         report: Report,
+        group: Group,
     ) -> None:
+        self.group = group
         self.model, self.network, self.forward = model, network, forward
         self.data, self.training = data, training
         self.memory = Memory(network, limit)
         self.checkpoints = checkpoints
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
-            self.parameters.values(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+            alike(self.parameters.values()), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
         )
         self.steps_per_epoch = math.ceil(len(data.train) / training.batch_size)
         self.steps = training.num_epochs * self.steps_per_epoch
         self.step = 0
         self.best: dict[str, torch.Tensor] = {}
-        self.stream = Stream(checkpoints.folder / "metrics.jsonl" if checkpoints.folder else None)
+        self.stream = Stream(checkpoints.folder / "metrics.jsonl" if checkpoints.folder else None, writes=group.leads)
         self.live = Live(training.num_epochs, self.steps, report)
 
     def resume(self) -> int:
         """Take up the last checkpoint, if there is one; return its step."""
         state = self.checkpoints.load()
-        if state is None or not self.stream.resume(state.step):
+        found = state is not None and self.stream.resume(state.step)
+        # All go on from there, or none.
+        if not self.group.least(found) or state is None:
             self.stream.start()
             return 0
         self._restore(state)
@@ -127,7 +143,7 @@ class _Run:
             self._train_step(batch)
             if self._evaluation_due():
                 self._evaluate()
-            if self.checkpoints.due(last=self.step == self.steps):
+            if self.group.leaders(self.checkpoints.due(last=self.step == self.steps)):
                 self._save()
 
     def _batches_left(self) -> Iterator[list[EncodedRow]]:
@@ -148,8 +164,10 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         started, labels = time.monotonic(), count_labels(batch)
-        loss = self._accumulate(batch, labels) / labels
-        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.training.max_grad_norm))
+        self.group.vary(self.training.seed, self.step)
+        loss = self.group.sum(self._accumulate(batch, labels)) / labels
+        self.group.add_up(self.parameters.values())
+        norm = self.group.clip(self.parameters.values(), self.training.max_grad_norm)
         self._check(norm, "gradient norm", batch)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -168,11 +186,11 @@ class _Run:
         self.live.stepped(self.stream.lines[-1])
 
     def _accumulate(self, batch: Sequence[EncodedRow], labels: float) -> float:
-        """Add up the gradients of a batch's passes, smaller ones if memory runs out; return the summed loss."""
+        """Add up the gradients of this process's passes, smaller ones if memory runs out; return their summed loss."""
         while True:
             total = 0.0
             try:
-                for rows in self.forward.passes(batch, self.memory.limit):
+                for rows in self._passes(batch):
                     self.memory.holding(rows)
                     loss = self._loss(rows)
                     # By the labels of the whole batch, so that cutting it differently gives the same gradient.
@@ -180,7 +198,8 @@ class _Run:
                     total += self._check(float(loss.detach()), "loss", rows)
                     self.live.again()
             except (MemoryError, RuntimeError) as error:
-                if not out_of_memory(error):
+                # A pass over split weights is everyone's, and the others are in the middle of it.
+                if not out_of_memory(error) or self.group.sharded:
                     raise
                 self.optimizer.zero_grad(set_to_none=True)
                 self.live.say(self.memory.shrink(error))
@@ -191,12 +210,12 @@ class _Run:
         """Note the validation loss, or that there are no validation rows; keep the weights if they are the best."""
         self.model.eval()
         rows, total, done = self.data.validation, 0.0, 0
-        for some in self.forward.passes(rows, self.memory.limit):
+        for some in self._passes(rows):
             self.live.show(self.step, f"validating, {done} of {len(rows)} rows")
             with torch.no_grad():
                 total += self._check(float(self._loss(some)), "loss", some)
             done += len(some)
-        loss = total / count_labels(rows) if rows else None
+        loss = self.group.sum(total) / count_labels(rows) if rows else None
         self.stream.add(
             {
                 "step": self.step,
@@ -207,8 +226,12 @@ class _Run:
             }
         )
         if best_evaluation(self.stream.evaluations) is self.stream.lines[-1]:
-            self.best = snapshot(self.model)
+            best = snapshot(self.model)
+            self.best = best if self.group.leads else {}
         self.live.evaluated(self.stream, self.training)
+
+    def _passes(self, rows: Sequence[EncodedRow]) -> Iterator[list[EncodedRow]]:
+        return self.group.level(self.forward.passes(self.group.share(rows), self.memory.limit), rows)
 
     def _loss(self, rows: Sequence[EncodedRow]) -> torch.Tensor:
         with autocast(self.network.device):
@@ -238,13 +261,15 @@ class _Run:
         )
 
     def _save(self) -> None:
-        self.stream.sync()
         optimizer = {
-            f"{name}/{kind}": value
+            f"{name}/{kind}": gathered(value)
             for name, parameter in self.parameters.items()
             for kind, value in self.optimizer.state[parameter].items()
         }
-        weights = {name: parameter.detach() for name, parameter in self.parameters.items()}
+        weights = {name: gathered(parameter.detach()) for name, parameter in self.parameters.items()}
+        if not self.group.leads:
+            return
+        self.stream.sync()
         parts = {"weights": weights, "optimizer": optimizer, "random": _random_state(self.network.device)}
         if problem := self.checkpoints.save(State(self.step, parts | ({"best": self.best} if self.best else {}))):
             self.live.say(f"no checkpoint could be written ({problem}); training goes on")
@@ -253,11 +278,11 @@ class _Run:
         self.step = state.step
         with torch.no_grad():
             for name, parameter in self.parameters.items():
-                parameter.copy_(state.parts["weights"][name])
+                parameter.copy_(laid_out(state.parts["weights"][name], parameter))
         for key, value in state.parts["optimizer"].items():
             name, _, kind = key.rpartition("/")
             parameter = self.parameters[name]
-            self.optimizer.state[parameter][kind] = value.to(parameter.device) if value.ndim else value
+            self.optimizer.state[parameter][kind] = laid_out(value, parameter) if value.ndim else value
         _set_random_state(state.parts["random"], self.network.device)
         self.best = dict(state.parts.get("best", {}))
 

@@ -14,11 +14,11 @@ from runner.training.curve import Line
 
 
 class Stream:
-    """The lines of a run, in memory and, where there is a folder, in a file."""
+    """The lines of a run, in memory and, where there is a folder, in a file; of many processes one writes it."""
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, *, writes: bool = True) -> None:
         self.lines: list[Line] = []
-        self._file = file
+        self._file, self._writes = file, writes and file is not None
 
     def resume(self, step: int) -> bool:
         """Take up the lines of an earlier process up to `step`; False when the file does not reach so far."""
@@ -34,12 +34,13 @@ class Stream:
 
     def start(self) -> None:
         """Begin an empty file."""
+        self.lines = []
         self._rewrite()
 
     def add(self, line: Line) -> None:
         """Append a line."""
         self.lines.append(line)
-        if self._file is not None:
+        if self._file is not None and self._writes:
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
 
@@ -70,7 +71,7 @@ class Stream:
         return sum(line["loss"] * line["labels"] for line in since) / labels if labels else None
 
     def _rewrite(self) -> None:
-        if self._file is not None:
+        if self._file is not None and self._writes:
             fresh = self._file.with_suffix(".tmp")
             fresh.write_text("".join(json.dumps(line) + "\n" for line in self.lines), encoding="utf-8")
             fresh.replace(self._file)
