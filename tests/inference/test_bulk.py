@@ -1,5 +1,7 @@
 """A whole test set, answered by several copies side by side: each prompt once, and as one engine alone answers it."""
 
+from dataclasses import replace
+
 import pytest
 
 from runner.data.prompts import prompts_of
@@ -34,7 +36,7 @@ def test_transformers_answers_every_prompt(tuned, rows):
 def test_the_first_failure_ends_it(tuned, rows, monkeypatch):
     monkeypatch.setattr(bulk, "available_cores", lambda: 2)
     prompts = prompts_of(rows)
-    prompts[1].messages[-1]["content"] = "why " * 3000
+    prompts[1] = replace(prompts[1], messages=[{"role": "user", "content": "why " * 3000}])
     with pytest.raises(GituneError, match=prompts[1].id):
         list(answer_all("llama_cpp", tuned, prompts, SETTINGS, lambda _: None))
 
