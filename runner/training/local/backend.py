@@ -110,7 +110,9 @@ def _load(job: TrainJob, group: Group, report: Report) -> Any:
         return add_adapter(load_nf4(checkpoint, device), job.training)
     if method == "qlora":
         report(Progress("training: no CUDA GPU here, so qlora trains as lora does, on dequantized weights"))
-    model = load_causal_lm(checkpoint, torch.float32)
+    # A GPU holds a frozen base in half the memory; PEFT keeps the adapter in fp32, and the products are in bf16 anyway.
+    frozen_on_gpu = device.type == "cuda" and method != "full" and has_fast_bf16(device)
+    model = load_causal_lm(checkpoint, torch.bfloat16 if frozen_on_gpu else torch.float32)
     if method != "full":
         model = add_adapter(model, job.training)
     if group.sharded:
