@@ -71,7 +71,5 @@ def _listed(keys: Sequence[str]) -> str:
 
 
 def _format_hint(keys: Sequence[str]) -> str:
-    if {"chosen", "rejected"} <= set(keys):
-        return "preference pairs cannot be trained on yet"
     known = "; ".join(f"{shape}: {', '.join(needed)}" for shape, needed in REQUIRED.items())
     return f"rename the keys to those of a known format ({known})"

@@ -105,7 +105,7 @@ ONE_PROBLEM = [
     ("backend: local", "backend: openai", "backend:", [f"`backend: openai` {UNAVAILABLE}", "available: local"]),
     ("backend: local", "backend: together", "backend:", [UNAVAILABLE]),
     ("engine: llama_cpp ", "engine: vllm ", "engine:", [UNAVAILABLE, "llama_cpp, transformers"]),
-    ("objective: sft", "objective: dpo", "objective:", [UNAVAILABLE]),
+    ("objective: sft ", "objective: dpo\n  train_on_prompt: true ", "training:", ["`train_on_prompt: true` means nothing"]),
     ("method: lora ", "method: dora ", "method:", ["llama.cpp cannot serve DoRA", "`engine: transformers`"]),
     ("samples: 1", "samples: 5", "samples:", [f"`evaluation.generation.samples: 5` {UNAVAILABLE}"]),
     ("profile: default", "profile: gpu", "profile:", [UNAVAILABLE]),

@@ -29,6 +29,7 @@ from runner.training.local.adapter import add_adapter, save_adapter
 from runner.training.local.batches import PassLimit, count_labels, longest_answer
 from runner.training.local.checkpoints import Checkpoints, held
 from runner.training.local.lora_linear import fuse_lora
+from runner.training.local.pairs import EncodedPair, encode_pairs
 from runner.training.local.precision import has_fast_bf16
 from runner.training.local.sft import Data, Fit, fit
 from runner.training.local.whole import save_checkpoint
@@ -51,6 +52,8 @@ class LocalBackend:
         _refuse_unsupported(job)
         report(Progress("training: reading rows and base model"))
         tokenizer = load_tokenizer(job.base.checkpoint, job.base.ref.chat_template)
+        if training.objective == "dpo":
+            return self._prefer(job, tokenizer, report)
         train, validation = (_tokenized(path, tokenizer, training) for path in (job.train, job.validation))
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         limit = _require_memory(job, [*train, *validation], device)
@@ -60,26 +63,46 @@ class LocalBackend:
                 checkpoints = Checkpoints(folder, self.checkpoint_seconds)
                 result = fit(model, Data(train, validation), training, limit, checkpoints, report)
         _save(job, model, result, report)
-        metrics = _metrics(result, train, device)
-        if training.method == "qlora":
-            metrics["quantization"] = "nf4" if device.type == "cuda" else AS_LORA
+        return TrainResult(job.out, result.stream.lines, _metrics(job, result, train, device))
+
+    def _prefer(self, job: TrainJob, tokenizer: Any, report: Report) -> TrainResult:
+        """Train on preference data."""
+        from runner.training.local.dpo import Pairs, Place, fit_preferences  # TRL is an extra of its own
+
+        training = job.training
+        pairs = Pairs(*(_pairs(path, tokenizer, training) for path in (job.train, job.validation)))
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        limit = _require_memory(job, [pair.together() for pair in (*pairs.train, *pairs.validation)], device)
+        with _reproducible(training.seed):
+            model = _load_base(job, device, report)
+            with _state_folder(job.state, report) as folder:
+                place = Place(folder, self.checkpoint_seconds)
+                model, result = fit_preferences(model, tokenizer, pairs, training, limit, place, report)
+        _save(job, model, result, report)
+        metrics = _metrics(job, result, [pair.chosen for pair in pairs.train], device)
         return TrainResult(job.out, result.stream.lines, metrics)
 
 
 def _load(job: TrainJob, device: torch.device, report: Report) -> Any:
     """Return the model on its device, with the weights that are to be trained set free."""
-    method, checkpoint = job.training.method, job.base.checkpoint
-    if method == "qlora" and device.type == "cuda":
-        return add_adapter(load_nf4(checkpoint, device), job.training)
-    if method == "qlora":
-        report(Progress("training: no CUDA GPU here, so qlora trains as lora does, on dequantized weights"))
-    model = load_causal_lm(checkpoint, torch.float32)
+    method = job.training.method
+    model = _load_base(job, device, report)
     if method == "full":
         return model.to(device)
+    if method == "qlora" and device.type == "cuda":
+        return add_adapter(model, job.training)
     model = add_adapter(model, job.training).to(device)
     if not has_fast_bf16(device):
         fuse_lora(model)
     return model
+
+
+def _load_base(job: TrainJob, device: torch.device, report: Report) -> Any:
+    if job.training.method == "qlora":
+        if device.type == "cuda":
+            return load_nf4(job.base.checkpoint, device)
+        report(Progress("training: no CUDA GPU here, so qlora trains as lora does, on dequantized weights"))
+    return load_causal_lm(job.base.checkpoint, torch.float32)
 
 
 def _save(job: TrainJob, model: Any, result: Fit, report: Report) -> None:
@@ -100,6 +123,10 @@ def _tokenized(path: Path, tokenizer: Any, training: Training) -> list[EncodedRo
     return encode_rows(tokenizer, rows_from_jsonl(path.read_bytes()), training)
 
 
+def _pairs(path: Path, tokenizer: Any, training: Training) -> list[EncodedPair]:
+    return encode_pairs(tokenizer, rows_from_jsonl(path.read_bytes()), training)
+
+
 def _require_memory(job: TrainJob, rows: Sequence[EncodedRow], device: torch.device) -> PassLimit:
     """Refuse what cannot fit before the base model is loaded; return what a forward pass may hold."""
     precision: Precision = "bf16" if device.type == "cuda" else "autocast" if has_fast_bf16(device) else "fp32"
@@ -116,8 +143,6 @@ def _require_memory(job: TrainJob, rows: Sequence[EncodedRow], device: torch.dev
 
 def _refuse_unsupported(job: TrainJob) -> None:
     asked, limit = job.training.max_length, longest_context(job.base.checkpoint)
-    if job.training.objective != "sft":
-        raise TerminalError("training.objective dpo is not available yet", hint="use objective: sft")
     if limit is not None and asked > limit:
         raise TerminalError(
             f"training.max_length is {asked}, and {job.base.ref.uri} reads at most {limit} tokens",
@@ -151,7 +176,9 @@ def _state_folder(folder: Path | None, report: Report) -> Iterator[Path | None]:
         yield folder if free else None
 
 
-def _metrics(result: Fit, train: Sequence[EncodedRow], device: torch.device) -> dict[str, float | int | str]:
+def _metrics(
+    job: TrainJob, result: Fit, train: Sequence[EncodedRow], device: torch.device
+) -> dict[str, float | int | str]:
     steps, evaluations = result.stream.steps, result.stream.evaluations
     best = best_evaluation(evaluations) or evaluations[-1]
     tokens, busy = sum(line["tokens"] for line in steps), sum(line["seconds"] for line in steps)
@@ -171,6 +198,10 @@ def _metrics(result: Fit, train: Sequence[EncodedRow], device: torch.device) -> 
         "batches": "shared prefixes" if result.shares_prefixes else "padded",
         "device": device.type,
     }
+    if job.training.method == "qlora":
+        metrics["quantization"] = "nf4" if device.type == "cuda" else AS_LORA
+    if job.training.objective == "dpo":
+        metrics |= {name: value for name, value in best.items() if name.startswith("rewards/")}
     if result.resumed_from:
         metrics["resumed_from_step"] = result.resumed_from
     return {name: value for name, value in metrics.items() if value is not None}
