@@ -47,8 +47,9 @@ def read_preference(value: Mapping[str, Any], result: Conversion) -> None:
         answers.append(answer)
         if before or context_key is None:
             told.append((key, before))
-    if not result.faults:
-        result.faults += _disagreements(told, answers, (better, worse))
+    if result.faults:
+        return
+    result.faults += _disagreements(told, answers, (better, worse))
     result.messages, result.rejected = [*map(_unweighted, told[0][1]), answers[0]], answers[1]
 
 
@@ -111,4 +112,5 @@ def _disagreements(
         if [*map(_unweighted, prompt)] != before:
             yield Fault("two_prompts", f"`{first}` and `{key}` begin differently: both answers need one prompt")
     if answers[0] == answers[1]:
-        yield Fault("same_answers", f"`{keys[0]}` and `{keys[1]}` are the same", hint="drop the row: it prefers nothing")
+        same = f"`{keys[0]}` and `{keys[1]}` are the same, so nothing is preferred"
+        yield Fault("same_answers", same, hint="drop the row")

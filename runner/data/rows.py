@@ -10,7 +10,7 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runner.digest import canonical_json
@@ -48,6 +48,10 @@ class Row:
     """Functions that the model may call."""
     rejected: Message | None = None
     """The answer that the last message is preferred to, in preference data."""
+
+    def with_rejected(self) -> Row:
+        """Return the row with its rejected answer in place of the preferred one."""
+        return self if self.rejected is None else replace(self, messages=[*self.messages[:-1], self.rejected])
 
 
 def content_id(

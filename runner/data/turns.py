@@ -1,4 +1,4 @@
-"""Turns as rows write them, in OpenAI's or ShareGPT's form -> messages, or the faults that keep them from being such."""
+"""Turns as rows write them, in OpenAI's or ShareGPT's form -> messages, or the faults that keep them from it."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -52,13 +52,19 @@ class PreviewedRow:
 
 
 def preview(rows: Sequence[Row], base: BaseFiles, training: Training) -> list[PreviewedRow]:
-    """Return rows with each token and how much it is learned.
+    """Return rows with each token and how much it is learned; of preference data both answers.
 
     Raises:
         TerminalError: naming a row that the chat template cannot render.
     """
     tokenizer = load_tokenizer(base.checkpoint, base.ref.chat_template)
-    return [_previewed(tokenizer, row, training) for row in rows]
+    return [_previewed(tokenizer, shown, training) for row in rows for shown in _answers(row, training)]
+
+
+def _answers(row: Row, training: Training) -> Iterator[Row]:
+    yield row
+    if training.objective == "dpo" and row.rejected is not None:
+        yield replace(row.with_rejected(), id=f"{row.id} (rejected)")
 
 
 def _previewed(tokenizer: Any, row: Row, training: Training) -> PreviewedRow:

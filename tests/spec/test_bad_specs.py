@@ -106,6 +106,8 @@ ONE_PROBLEM = [
     ("backend: local", "backend: together", "backend:", [UNAVAILABLE]),
     ("engine: llama_cpp ", "engine: vllm ", "engine:", [UNAVAILABLE, "llama_cpp, transformers"]),
     ("objective: sft ", "objective: dpo\n  train_on_prompt: true ", "training:", ["`train_on_prompt: true` means nothing"]),
+    ("objective: sft                   # sft | dpo\n  method: lora ", "objective: dpo\n  method: full ", "method:", [f"`objective: dpo` with `method: full` {UNAVAILABLE}"]),
+    ("num_epochs: 3", "pref_beta: 0.2", "pref_beta", ["here `training.dpo.beta`"]),
     ("method: lora ", "method: dora ", "method:", ["llama.cpp cannot serve DoRA", "`engine: transformers`"]),
     ("samples: 1", "samples: 5", "samples:", [f"`evaluation.generation.samples: 5` {UNAVAILABLE}"]),
     ("profile: default", "profile: gpu", "profile:", [UNAVAILABLE]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from runner.data.rows import Row
@@ -41,8 +41,8 @@ def encode_pairs(tokenizer: Any, rows: Sequence[Row], training: Training) -> lis
         TerminalError: naming the rows that are too long or cannot be rendered.
     """
     chosen = encode_rows(tokenizer, rows, training)
-    others = [replace(row, messages=[*row.messages[:-1], row.rejected]) for row in rows if row.rejected is not None]
-    return [EncodedPair(*pair) for pair in zip(chosen, encode_rows(tokenizer, others, training), strict=True)]
+    rejected = encode_rows(tokenizer, [row.with_rejected() for row in rows], training)
+    return [EncodedPair(*pair) for pair in zip(chosen, rejected, strict=True)]
 
 
 def _parts(row: EncodedRow) -> tuple[list[int], list[int]]:
