@@ -39,6 +39,8 @@ class PreviewedRow:
     """The whole row, in order."""
     problem: str
     """Why training would refuse it; empty when it would not."""
+    rejected: bool = False
+    """Whether this is the row with its rejected answer."""
 
     @property
     def tokens(self) -> int:
@@ -58,13 +60,12 @@ def preview(rows: Sequence[Row], base: BaseFiles, training: Training) -> list[Pr
         TerminalError: naming a row that the chat template cannot render.
     """
     tokenizer = load_tokenizer(base.checkpoint, base.ref.chat_template)
-    return [_previewed(tokenizer, shown, training) for row in rows for shown in _answers(row, training)]
-
-
-def _answers(row: Row, training: Training) -> Iterator[Row]:
-    yield row
-    if training.objective == "dpo" and row.rejected is not None:
-        yield replace(row.with_rejected(), id=f"{row.id} (rejected)")
+    shown = []
+    for row in rows:
+        shown.append(_previewed(tokenizer, row, training))
+        if training.objective == "dpo" and row.rejected is not None:
+            shown.append(replace(_previewed(tokenizer, row.with_rejected(), training), rejected=True))
+    return shown
 
 
 def _previewed(tokenizer: Any, row: Row, training: Training) -> PreviewedRow:
