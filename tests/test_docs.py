@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 
 import click
@@ -47,3 +48,11 @@ def test_every_step_is_documented():
 def test_every_metric_is_documented():
     for metric in METRICS:
         assert f"| `{metric}`" in text("evaluation.md")
+
+
+def test_every_finding_is_documented():
+    source = (DOCS.parent / "runner" / "training" / "diagnosis.py").read_text(encoding="utf-8")
+    codes = re.findall(r'Finding\(\s+"(\w+)"', source)
+    assert len(codes) >= 6
+    for code in codes:
+        assert f"| `{code}`" in text("training.md")

@@ -174,6 +174,7 @@ def fake_weights(monkeypatch) -> None:
     monkeypatch.setattr("runner.executors.local.run_apart", lambda work, report: work(report))
     monkeypatch.setattr("runner.steps.train.open_backend", lambda _: FakeBackend())
     monkeypatch.setattr("runner.steps.train.check_same_tokens", lambda *_: 0)
-    monkeypatch.setattr("runner.steps.predict.open_engine", FakeEngine)
+    monkeypatch.setattr("runner.inference.bulk.open_engine", FakeEngine)
+    monkeypatch.setattr("runner.inference.bulk.available_cores", lambda: 1)
     monkeypatch.setattr("runner.steps.deploy.open_engine", FakeEngine)
     monkeypatch.setattr("runner.steps.context.materialize", lambda ref, root, *_: BaseFiles(ref, root / "base", None))

@@ -1,7 +1,7 @@
 """`engine: llama_cpp`: a base GGUF and a LoRA GGUF in llama.cpp's server, inside this process (xllamacpp).
 
-The server batches requests that are in flight at the same time and keeps the prompt of each slot, so that a system
-prompt is read once per slot. It opens a loopback port, which a random key locks; only `read` uses it.
+The server batches requests that are in flight at the same time and keeps the prompt of each slot, so that in a chat a
+system prompt is read once per slot. It opens a loopback port, which a random key locks; only `read` uses it.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ class LlamaCppEngine:
     def _answer_one(self, prompt: Prompt, settings: Generation) -> Answer:
         started = time.monotonic()
         with blamed_on(prompt):
-            reply = self.chat(bulk_body(prompt, settings))
+            # Nothing of the prompt before is reused: how much that is depends on the order, and with it the last bits.
+            reply = self.chat(bulk_body(prompt, settings) | {"cache_prompt": False})
         choice, usage = reply["choices"][0], reply["usage"]
         return Answer(
             prompt_id=prompt.id,

@@ -20,9 +20,9 @@ Inputs = dict[str, Any]
 IMPLEMENTATION: Mapping[Step, int] = {
     "prepare": 1,
     "train": 2,
-    "predict_base": 1,
-    "predict_tuned": 1,
-    "predict_champion": 1,
+    "predict_base": 2,
+    "predict_tuned": 2,
+    "predict_champion": 2,
     "score": 1,
     "gate": 1,
     "deploy": 1,

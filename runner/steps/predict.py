@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from runner.errors import GituneError
-from runner.inference.engine import Answer, ModelFiles, open_engine
+from runner.inference.bulk import answer_all
+from runner.inference.engine import Answer, ModelFiles
 from runner.models.base import BaseRef
 from runner.plan.subject import Subject
 from runner.registry.facts import Content, Step
@@ -21,10 +22,8 @@ def run(context: StepContext, step: Step) -> StepResult:
     """
     engine_name, model, settings = _asked(context, step)
     prompts = context.prompts()
-    # One at a time: answers that share a batch change each other's last bits, and greedy answers with them. The same
-    # key must yield the same answers, and base and tuned must be asked alike.
-    with open_engine(engine_name, model, slots=1) as engine:
-        answers = {answer.prompt_id: answer for answer in engine.answer(prompts, settings, context.report)}
+    found = answer_all(engine_name, model, prompts, settings, context.report)
+    answers = {answer.prompt_id: answer for answer in found}
     missing = [prompt.id for prompt in prompts if prompt.id not in answers]
     if missing:
         raise GituneError(f"{step}: {len(missing)} of {len(prompts)} prompts got no answer, such as {missing[0]}")

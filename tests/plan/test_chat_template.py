@@ -44,7 +44,7 @@ def test_the_champion_answers_with_its_own_template(world, monkeypatch):
         opened.append((model.adapter is not None, model.base.ref.chat_template))
         return FakeEngine(name, model, **options)
 
-    monkeypatch.setattr("runner.steps.predict.open_engine", open_engine)
+    monkeypatch.setattr("runner.inference.bulk.open_engine", open_engine)
     write_template(world, b"{{ two }}")
     world.spec["version"] = "1.1.0"
     # New test rows too, so that the champion must answer again.

@@ -37,8 +37,8 @@ INPUTS = {
 GOLDEN = {
     "prepare": "a6cb6fe8687c98cc",
     "train": "0760e3b2036d6202",
-    "predict": "82113d9053ef88b0",
-    "predict_base": "6614bd1dc60f3d76",
+    "predict": "a7be3532e23dd8bb",
+    "predict_base": "ad0c1d2ae6444493",
     "score": "dcb7bea1a66f303d",
     "gate": "eb88a0e1e862d79e",
 }

@@ -179,7 +179,7 @@ def test_a_failing_evaluation_does_not_hold_a_rollback_back(world, monkeypatch):
         def answer(self, prompts, settings, report):
             raise GituneError("llama.cpp is not itself today")
 
-    monkeypatch.setattr("runner.steps.predict.open_engine", Silent)
+    monkeypatch.setattr("runner.inference.bulk.open_engine", Silent)
     world.spec = first
     _, outcome = world.apply()
     assert outcome.deployment.version == "1.0.0"
