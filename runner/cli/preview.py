@@ -54,7 +54,7 @@ def preview(directory: Path, spec: str, count: int, split: str, as_json: bool) -
     else:
         for row in shown:
             click.echo(_as_text(row, places[row.id]) + "\n")
-        click.echo(f"{len(shown)} of {len(rows)} {split} rows")
+        click.echo(f"{min(count, len(rows))} of {len(rows)} {split} rows")
         click.echo(difference or f"{engine} reads the same prompts as training ({compared} rows compared)")
     return 1 if difference or any(row.problem for row in shown) else 0
 
@@ -67,12 +67,13 @@ def _prepared(subject: Subject) -> Prepared:
 
 
 def _as_json(row: PreviewedRow, place: str) -> dict[str, Any]:
-    counts = {"place": place, "tokens": row.tokens, "trained": row.trained}
+    counts = {"place": place, "rejected": row.rejected, "tokens": row.tokens, "trained": row.trained}
     return {"id": row.id, **counts, "problem": row.problem, "pieces": [asdict(piece) for piece in row.pieces]}
 
 
 def _as_text(row: PreviewedRow, place: str) -> str:
-    head = f"{row.id}  {place}  {row.tokens} tokens, {row.trained} trained"
+    learned = "rejected" if row.rejected else "trained"
+    head = f"{row.id}  {place}  {row.tokens} tokens, {row.trained} {learned}"
     problem = f"\n! {row.problem}" if row.problem else ""
     text, weight = "", 0.0
     for piece in row.pieces:

@@ -35,13 +35,13 @@ def check_answers(examples: Sequence[Example], contract: OutputContract, finding
 
 
 def check_pii(examples: Sequence[Example], dataset: Dataset, findings: Findings) -> None:
-    """Find personal data in the rows; the spec's own system prompt is not theirs."""
+    """Find personal data in the rows, rejected answers too; the spec's own system prompt is not theirs."""
     policy = dataset.checks.pii
     if policy == "ignore":
         return
     hint = "replace it by an invented one, or set dataset.checks.pii"
     for example in examples:
-        for message in example.messages:
+        for message in (*example.messages, *([example.rejected] if example.rejected else ())):
             text = text_of(message)
             if text == dataset.system_prompt:
                 continue
@@ -60,7 +60,7 @@ def unique_examples(examples: Sequence[Example], policy: str, findings: Findings
     """
     first: dict[str, Example] = {}
     for example in examples:
-        key = content_id(example.messages, tools=example.tools)
+        key = content_id(example.messages, tools=example.tools, rejected=example.rejected)
         kept = first.setdefault(key, example)
         if kept is example:
             continue
@@ -84,9 +84,14 @@ def _tell_duplicate(example: Example, kept: Example, policy: str, findings: Find
 
 
 def check_conflicts(examples: Sequence[Example], findings: Findings) -> None:
-    """Find rows that ask the same and answer differently: at least one of them is wrong."""
+    """Find rows that ask the same and answer differently: at least one of them is wrong.
+
+    Preference data asks the same again with other pairs of answers.
+    """
     first: dict[bytes, Example] = {}
     for example in examples:
+        if example.rejected is not None:
+            continue
         kept = first.setdefault(_question(example), example)
         answer = text_of(example.messages[-1])
         if text_of(kept.messages[-1]) != answer:

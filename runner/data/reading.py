@@ -11,6 +11,7 @@ from runner.data.faults import Fault
 from runner.data.findings import Findings
 from runner.data.formats import RowShape, convert, detect
 from runner.data.lines import RawRow, read_rows
+from runner.data.preferences import rejected_faults
 from runner.data.rows import Example, Message
 from runner.data.tally import FileTally
 from runner.data.tool_calls import tool_faults
@@ -63,6 +64,8 @@ class Reader:
         for pointer in dict.fromkeys(result.unused):
             tally.unused.note(pointer, raw.where)
         faults = result.faults or [*conversation_faults(result.messages), *tool_faults(result.messages, result.tools)]
+        if result.rejected is not None and not faults:
+            faults = [*rejected_faults(result.messages, result.rejected, result.tools)]
         group = self._group(raw, faults)
         for fault in faults:
             self._findings.add(
@@ -77,7 +80,7 @@ class Reader:
         if faults:
             return None
         self._warn_repeated_role(result.messages, raw)
-        return Example(self._with_system(result.messages), group, raw.where, result.tools)
+        return Example(self._with_system(result.messages), group, raw.where, result.tools, result.rejected)
 
     def _group(self, raw: RawRow, faults: list[Fault]) -> str | None:
         key = self._dataset.split.group_by

@@ -10,7 +10,7 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runner.digest import canonical_json
@@ -32,6 +32,7 @@ class Example:
     group: str | None
     where: Location
     tools: list[Tool] | None = None
+    rejected: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,22 @@ class Row:
     """Value of `split.group_by`."""
     tools: list[Tool] | None = None
     """Functions that the model may call."""
+    rejected: Message | None = None
+    """The answer that the last message is preferred to, in preference data."""
+
+    def with_rejected(self) -> Row:
+        """Return the row with its rejected answer in place of the preferred one."""
+        return self if self.rejected is None else replace(self, messages=[*self.messages[:-1], self.rejected])
 
 
-def content_id(messages: Sequence[Message], group: str | None = None, tools: Sequence[Tool] | None = None) -> str:
-    """Return 16 hex digits that stand for a conversation (with its group and tools, when it has any)."""
-    return hashlib.sha256(canonical_json(_content(messages, group, tools))).hexdigest()[:16]
+def content_id(
+    messages: Sequence[Message],
+    group: str | None = None,
+    tools: Sequence[Tool] | None = None,
+    rejected: Message | None = None,
+) -> str:
+    """Return 16 hex digits that stand for a conversation (with its group, tools and rejected answer, if any)."""
+    return hashlib.sha256(canonical_json(_content(messages, group, tools, rejected))).hexdigest()[:16]
 
 
 def number_rows(examples: Iterable[Example]) -> list[tuple[Row, Location]]:
@@ -57,8 +69,8 @@ def number_rows(examples: Iterable[Example]) -> list[tuple[Row, Location]]:
     seen: Counter[str] = Counter()
     numbered = []
     for example in examples:
-        content = content_id(example.messages, example.group, example.tools)
-        row = Row(f"{content}-{seen[content]}", example.messages, example.group, example.tools)
+        content = content_id(example.messages, example.group, example.tools, example.rejected)
+        row = Row(f"{content}-{seen[content]}", example.messages, example.group, example.tools, example.rejected)
         numbered.append((row, example.where))
         seen[content] += 1
     return sorted(numbered, key=lambda item: item[0].id)
@@ -67,7 +79,8 @@ def number_rows(examples: Iterable[Example]) -> list[tuple[Row, Location]]:
 def rows_to_jsonl(rows: Iterable[Row]) -> bytes:
     """Encode rows, one canonical JSON object per line."""
     return b"".join(
-        canonical_json({"id": row.id, **_content(row.messages, row.group, row.tools)}) + b"\n" for row in rows
+        canonical_json({"id": row.id, **_content(row.messages, row.group, row.tools, row.rejected)}) + b"\n"
+        for row in rows
     )
 
 
@@ -75,7 +88,14 @@ def rows_from_jsonl(data: bytes) -> list[Row]:
     """Decode what `rows_to_jsonl` wrote."""
     values = [json.loads(line) for line in data.split(b"\n") if line]
     return [
-        Row(value["id"], value["messages"], value.get("group"), tools_from_json(value.get("tools"))) for value in values
+        Row(
+            value["id"],
+            value["messages"],
+            value.get("group"),
+            tools_from_json(value.get("tools")),
+            value.get("rejected"),
+        )
+        for value in values
     ]
 
 
@@ -120,10 +140,14 @@ def normalise(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _content(messages: Sequence[Message], group: str | None, tools: Sequence[Tool] | None) -> dict[str, Any]:
+def _content(
+    messages: Sequence[Message], group: str | None, tools: Sequence[Tool] | None, rejected: Message | None
+) -> dict[str, Any]:
     content: dict[str, Any] = {"messages": list(messages)}
     if group is not None:
         content["group"] = group
     if tools is not None:
         content["tools"] = tools_to_json(tools)
+    if rejected is not None:
+        content["rejected"] = rejected
     return content

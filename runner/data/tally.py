@@ -54,7 +54,7 @@ class FileTally:
         """Add what was seen to `findings`."""
         for keys in self.unknown.counts:
             message = f"no known format: keys {_listed(keys)} ({self.unknown.told(keys)})"
-            findings.add("unknown_format", "error", message, self.unknown.first(keys), hint=_format_hint(keys))
+            findings.add("unknown_format", "error", message, self.unknown.first(keys), hint=_format_hint())
         if len(self.shapes.counts) > 1:
             kinds = "; ".join(f"`{shape}` ({self.shapes.told(shape)})" for shape in self.shapes.counts)
             rarest = min(self.shapes.counts, key=lambda shape: self.shapes.counts[shape])
@@ -70,8 +70,6 @@ def _listed(keys: Sequence[str]) -> str:
     return ", ".join([*shown, "…"] if len(keys) > _KEYS_SHOWN else shown) or "(none)"
 
 
-def _format_hint(keys: Sequence[str]) -> str:
-    if {"chosen", "rejected"} <= set(keys):
-        return "preference pairs cannot be trained on yet"
+def _format_hint() -> str:
     known = "; ".join(f"{shape}: {', '.join(needed)}" for shape, needed in REQUIRED.items())
     return f"rename the keys to those of a known format ({known})"

@@ -25,6 +25,8 @@ EXTRAS = {
     "xllamacpp": "local",
     "safetensors": "local",
     "bitsandbytes": "qlora",
+    "trl": "dpo",
+    "datasets": "dpo",
 }
 
 _KEPT = "nothing was recorded, and an apply goes on from here"

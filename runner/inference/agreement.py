@@ -82,7 +82,7 @@ def _prompts(tokenizer: Any, row: Row, training: Training) -> Iterator[tuple[Pro
     """Yield what stands before a row's first and last learned answer, with the tokens that training reads there."""
     encoded: EncodedRow = encode_row(tokenizer, row, training)
     turns = [turn for turn, message in enumerate(row.messages) if message["role"] == "assistant"]
-    first = turns[-1] if training.train_on == "last_turn" else turns[0]
+    first = turns[-1] if training.only_last_turn else turns[0]
     for turn in dict.fromkeys((first, turns[-1])):
         prompt = prompt_before(row, turn)
         read = encode(tokenizer, render(tokenizer, prompt.messages, prompt.tools))

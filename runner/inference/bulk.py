@@ -2,8 +2,8 @@
 
 One prompt at a time in each engine, because answers that share a batch change each other's last bits, and greedy
 answers with them. llama.cpp works in several copies with few threads each: threads of one copy wait for each other
-after every layer. SmolLM2-135M with an adapter on 2 cores: an answer took 0.75 CPU seconds with one thread and 0.85 with
-two; beside other processes 1.0 and 5.3 s of wall time. The answers were equal.
+after every layer. SmolLM2-135M with an adapter on 2 cores: an answer took 0.75 CPU seconds with one thread and 0.85
+with two; beside other processes 1.0 and 5.3 s of wall time. The answers were equal.
 """
 
 from __future__ import annotations

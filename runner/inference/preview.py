@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -39,6 +39,8 @@ class PreviewedRow:
     """The whole row, in order."""
     problem: str
     """Why training would refuse it; empty when it would not."""
+    rejected: bool = False
+    """Whether this is the row with its rejected answer."""
 
     @property
     def tokens(self) -> int:
@@ -52,13 +54,18 @@ class PreviewedRow:
 
 
 def preview(rows: Sequence[Row], base: BaseFiles, training: Training) -> list[PreviewedRow]:
-    """Return rows with each token and how much it is learned.
+    """Return rows with each token and how much it is learned; of preference data both answers.
 
     Raises:
         TerminalError: naming a row that the chat template cannot render.
     """
     tokenizer = load_tokenizer(base.checkpoint, base.ref.chat_template)
-    return [_previewed(tokenizer, row, training) for row in rows]
+    shown = []
+    for row in rows:
+        shown.append(_previewed(tokenizer, row, training))
+        if training.objective == "dpo" and row.rejected is not None:
+            shown.append(replace(_previewed(tokenizer, row.with_rejected(), training), rejected=True))
+    return shown
 
 
 def _previewed(tokenizer: Any, row: Row, training: Training) -> PreviewedRow:

@@ -130,7 +130,7 @@ def _answer_spans(tokenizer: Any, row: Conversation, training: Training) -> tupl
     text = render(tokenizer, row.messages, row.tools, add_generation_prompt=False)
     turns = [turn for turn, message in enumerate(row.messages) if message["role"] == "assistant"]
     spans = []
-    for turn in turns[-1:] if training.train_on == "last_turn" else turns:
+    for turn in turns[-1:] if training.only_last_turn else turns:
         prompt = render(tokenizer, row.messages[:turn], row.tools)
         answered = render(tokenizer, row.messages[: turn + 1], row.tools, add_generation_prompt=False)
         if not (answered.startswith(prompt) and text.startswith(answered)):
@@ -237,7 +237,7 @@ def why_nothing(row: Conversation, training: Training) -> str:
     answers = [message for message in row.messages if message["role"] == "assistant"]
     if not answers:
         return f"{row.id} has no assistant turn"
-    if training.train_on == "last_turn":
+    if training.only_last_turn:
         return f"{row.id} is trained on its last turn, whose weight is 0"
     return f"every assistant turn of {row.id} has weight 0"
 

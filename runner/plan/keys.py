@@ -95,6 +95,8 @@ def template_digest(chat_template: str | None) -> str | None:
 
 def _training(training: Training) -> Inputs:
     values = _as_before(effective(training, leave_out=NOT_DECISIVE))
+    if training.objective == "sft":
+        del values["dpo"]
     if training.method == "full":
         del values["lora"]
         return values

@@ -66,7 +66,13 @@ def _base_model(document: Document) -> list[Finding]:
 
 
 def _method(document: Document) -> list[Finding]:
-    """llama.cpp adds low-rank products to its weights; what DoRA does to their lengths it cannot express."""
+    """llama.cpp adds low-rank products to its weights; what DoRA does to their lengths it cannot express.
+
+    The reference model of DPO is the base with the adapter off, which `full` does not have.
+    """
+    if document.at("training.objective") == "dpo" and document.at("training.method") == "full":
+        message = f"`objective: dpo` with `method: full` is not available in gitune {__version__}"
+        return _found(document, "training.method", message, "available: lora, qlora, dora")
     if document.at("training.method") != "dora" or (document.at("engine") or "llama_cpp") != "llama_cpp":
         return []
     return _found(document, "training.method", "llama.cpp cannot serve DoRA", "write `engine: transformers`")

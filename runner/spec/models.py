@@ -60,7 +60,7 @@ class Checks(Section):
     """Fewest rows worth fine-tuning on; below about 50, prompting does better."""
 
 
-RowFormat = Literal["auto", "messages", "instruction", "prompt_completion", "input_output", "sharegpt"]
+RowFormat = Literal["auto", "messages", "instruction", "prompt_completion", "input_output", "sharegpt", "preference"]
 
 
 class Dataset(Section):
@@ -99,6 +99,13 @@ class Lora(Section):
     """Rank-stabilised LoRA (arXiv:2312.03732): the update is multiplied by alpha / √r."""
 
 
+class Dpo(Section):
+    """Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290); the reference is the base model."""
+
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    """How strongly the model is held to its reference; smaller lets it go further."""
+
+
 class EarlyStopping(Section):
     """Stop when validation loss stops falling."""
 
@@ -110,7 +117,7 @@ class Training(Section):
     """How the model learns. Names are those of the Hugging Face and Axolotl world."""
 
     objective: Literal["sft", "dpo"] = "sft"
-    """Supervised fine-tuning on the answers, or direct preference optimisation."""
+    """Supervised fine-tuning on the answers (`sft`), or direct preference optimisation (`dpo`) on preference data."""
     method: Literal["lora", "qlora", "dora", "full"] = "lora"
     """Which weights change: an adapter's (`lora`; `dora`, for engine transformers; `qlora`, on a base in 4 bits where
     there is a CUDA GPU), or all of them (`full`)."""
@@ -136,11 +143,14 @@ class Training(Section):
     max_length: Annotated[int, Field(ge=8)] = 1024
     """Longest example in tokens; a longer one is an error, for its answer would be cut off."""
     train_on: Literal["all_turns", "last_turn"] = "all_turns"
-    """Which of the assistant's turns are learned; a message's own `weight` of 0 takes its turn out as well."""
+    """Which of the assistant's turns are learned; a message's own `weight` of 0 takes its turn out as well. Preference
+    data compares last turns."""
     train_on_prompt: bool = False
     """Learn every token, those of the prompt too."""
     lora: Lora = Lora()
     """Adapter settings; unused with method full."""
+    dpo: Dpo = Dpo()
+    """Settings of objective dpo; unused with sft."""
     eval_steps: Annotated[int, Field(ge=1)] | None = None
     """Optimizer steps between validations; by default one at the end of each epoch."""
     early_stopping: EarlyStopping | None = None
@@ -152,7 +162,14 @@ class Training(Section):
     def _one_answer_to_what_is_learned(self) -> Training:
         if self.train_on_prompt and self.train_on == "last_turn":
             raise ValueError("`train_on_prompt: true` learns every token and `train_on: last_turn` few; give one")
+        if self.train_on_prompt and self.objective == "dpo":
+            raise ValueError("`objective: dpo` compares answers, so `train_on_prompt: true` means nothing to it")
         return self
+
+    @property
+    def only_last_turn(self) -> bool:
+        """Whether the last turn alone is learned."""
+        return self.train_on == "last_turn" or self.objective == "dpo"
 
 
 class JsonSchemaFormat(Section):

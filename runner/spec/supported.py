@@ -16,7 +16,6 @@ from runner.spec.yaml_tree import Document
 AVAILABLE: Mapping[str, tuple[str | int, ...]] = {
     "backend": ("local",),
     "engine": ("llama_cpp", "transformers"),
-    "training.objective": ("sft",),
     "evaluation.generation.samples": (1,),
     "compute.profile": ("default",),
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from runner.errors import Location, TerminalError
 from runner.inference.agreement import check_same_tokens, refuse_calls_as_answers
 from runner.models.hf_to_gguf import gguf_obstacle
 from runner.progress import Progress
@@ -14,10 +17,12 @@ def run(context: StepContext) -> StepResult:
     """Train, and store what came of it.
 
     Raises:
-        TerminalError: when the loss is not a number: the same inputs would fail again.
+        TerminalError: when the rows are none that the objective learns from, or the loss is not a number: the same
+            inputs would fail again.
         GituneError: when the serving engine would read other tokens than training does.
     """
     spec, registry = context.subject.spec, context.registry
+    _require_data_of_objective(context)
     base = context.base()
     job = TrainJob(
         base=base,
@@ -40,3 +45,23 @@ def run(context: StepContext) -> StepResult:
         "curve": registry.put_bytes(to_json(curve_of(result.lines))),
     }
     return StepResult(outputs, result.metrics)
+
+
+def _require_data_of_objective(context: StepContext) -> None:
+    """Refuse rows that an objective cannot use, or of which it would drop half without a word."""
+    pairs = context.subject.spec.training.objective == "dpo"
+    wrong = [row.id for part in ("train", "validation") for row in context.rows(part) if bool(row.rejected) != pairs]
+    if not wrong:
+        return
+    sources = map(json.loads, context.registry.read(context.output("prepare", "sources")).splitlines())
+    places = {row["id"]: Location(row["file"], row["line"]) for row in sources if row["split"] != "test"}
+    count = f"{len(wrong)} rows, such as this one," if len(wrong) > 1 else "this row"
+    if pairs:
+        message, other, remedy = "dpo: there is no `rejected` answer", "sft", "add `chosen` and `rejected`"
+    else:
+        message, other, remedy = "sft: there is a `rejected` answer", "dpo", "keep the better answers alone"
+    raise TerminalError(
+        f"{count} cannot be learned by {message}",
+        hint=f"set training.objective: {other}, or {remedy}",
+        where=places[wrong[0]],
+    )

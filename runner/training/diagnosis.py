@@ -27,7 +27,7 @@ DIVERGING = 1.5
 """A recent loss above this multiple of the lowest one so far diverges."""
 OVERFIT = 1.3
 """Validation loss above this multiple of the training loss: the rows are learned by heart."""
-USUAL_RATE = {"full": (1e-6, 1e-4), "adapter": (1e-5, 5e-3)}
+USUAL_RATE = {"full": (1e-6, 1e-4), "adapter": (1e-5, 5e-3), "dpo": (5e-7, 5e-4)}
 """Learning rates that are usual: all weights change a little, or a few new ones much."""
 
 
@@ -136,11 +136,13 @@ def _validation(evaluations: Lines, training: Training) -> Iterator[Finding]:
 
 
 def _rate(training: Training) -> Iterator[Finding]:
-    low, high = USUAL_RATE["full" if training.method == "full" else "adapter"]
+    kind = "dpo" if training.objective == "dpo" else "full" if training.method == "full" else "adapter"
+    low, high = USUAL_RATE[kind]
     if not low <= training.learning_rate <= high:
         yield Finding(
             "unusual_learning_rate",
-            f"training.learning_rate {training.learning_rate:g} is out of the usual range for method {training.method}",
+            f"training.learning_rate {training.learning_rate:g} is out of the usual range for "
+            f"{training.objective} with method {training.method}",
             "a typing error, or a value meant for another method",
             f"{low:g} to {high:g} is usual",
         )

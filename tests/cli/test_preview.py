@@ -110,3 +110,13 @@ def test_what_training_would_refuse_is_told_at_its_row(repository, capsys):
 def test_wrong_data_is_the_error_it_is_in_prepare(repository, capsys):
     root = repository(talks(20, 0))
     assert preview(root, capsys)[0] == 5
+
+
+def test_of_preference_data_both_answers_are_shown(repository, capsys):
+    root = repository([{"prompt": f"q {n}", "chosen": "yes", "rejected": "no"} for n in range(40)], objective="dpo")
+    code, out = preview(root, capsys, "--rows", "1", "--json")
+    chosen, rejected = json.loads(out)["rows"]
+    assert (code, chosen["id"], chosen["rejected"]) == (0, rejected["id"], False)
+    assert rejected["rejected"] is True
+    learned = ["".join(p["text"] for p in row["pieces"] if p["weight"]) for row in (chosen, rejected)]
+    assert learned == ["yes<|im_end|>", "no<|im_end|>"]

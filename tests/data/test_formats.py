@@ -101,7 +101,9 @@ def test_keys_that_nothing_reads_are_listed():
     assert convert(row, "messages", ["customer"]).unused == ["/source", "/messages/*/weight"]
 
 
-@pytest.mark.parametrize("row", [{"text": "a", "intent": "b"}, {}, {"input": "a"}, {"chosen": "a", "rejected": "b"}])
+@pytest.mark.parametrize(
+    "row", [{"text": "a", "intent": "b"}, {}, {"input": "a"}, {"chosen": "a"}, {"preferred_output": "a"}]
+)
 def test_unknown_rows_are_not_guessed_at(row):
     assert detect(row) is None
 

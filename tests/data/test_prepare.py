@@ -290,7 +290,7 @@ def test_an_unknown_format_is_told_once_per_file(root):
     one, other = problems_of(root)
     assert "keys 'intent', 'text' (30 rows, line 1, 2, 3, 4, 5, …)" in one
     assert "input_output: input, output" in one
-    assert "preference pairs cannot be trained on yet" in other
+    assert "the row does not say what was asked [no_prompt]" in other
 
 
 def test_a_forced_format_is_kept_to(root):

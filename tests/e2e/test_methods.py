@@ -66,6 +66,42 @@ def release(world, number, **training):
     return outcome
 
 
+class PairsWorld(TinyWorld):
+    """Every answer comes with a worse one."""
+
+    def write(self):
+        super().write()
+        for file in (self.root / "specs" / "bot" / "data").glob("*.jsonl"):
+            rows = [json.loads(line) for line in file.read_text().splitlines()]
+            pairs = [{"prompt": r["input"], "chosen": r["output"], "rejected": "I like colours."} for r in rows]
+            file.write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+
+
+def test_preference_data_is_deployed(tmp_path):
+    pytest.importorskip("trl", reason="objective: dpo needs gitune[dpo]")
+    world = PairsWorld(tmp_path, "llama", "llama_cpp", objective="dpo", batch_size=8)
+    world.files = {"data/a.jsonl": list(range(60))}
+    release(world, "1.0.0")
+    check_deployed(world, "1.0.0")
+    version = world.registry.version("bot", "1.0.0")
+    metrics = world.registry.record("train", version.keys["train"]).metrics
+    assert metrics["validation_loss"] < metrics["base_validation_loss"] == pytest.approx(0.6931, abs=1e-3)
+    assert metrics["rewards/margins"] > 0
+
+
+def test_rows_and_objective_must_go_together(tmp_path):
+    """The wrong ones cost no training; the error names the first by its place."""
+    world = PairsWorld(tmp_path, "llama", "llama_cpp")
+    _, outcome = world.apply()
+    assert "rows, such as this one, cannot be learned by sft: there is a `rejected` answer" in outcome.error.message
+    assert outcome.error.where.file.startswith("specs/bot/data/")
+    assert outcome.error.hint.startswith("set training.objective: dpo, or ")
+    plain = TinyWorld(tmp_path / "plain", "llama", "llama_cpp", objective="dpo")
+    _, outcome = plain.apply()
+    assert "cannot be learned by dpo: there is no `rejected` answer" in outcome.error.message
+    assert outcome.ran == ["prepare"]
+
+
 @pytest.mark.parametrize("family", ["mistral", "phi", "mpt"])
 def test_other_families_are_deployed_on_transformers(tmp_path, family):
     world = TinyWorld(tmp_path, family, "llama_cpp")

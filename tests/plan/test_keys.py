@@ -63,6 +63,11 @@ def test_a_field_that_came_later_leaves_no_trace_while_it_has_its_default():
     assert trained_with(lora={"rslora": True})["lora"]["rslora"] is True
 
 
+def test_settings_of_an_objective_decide_it_alone():
+    assert trained_with(dpo={"beta": 0.5}) == trained_with()
+    assert trained_with(objective="dpo", dpo={"beta": 0.5}) != trained_with(objective="dpo")
+
+
 def test_a_whole_model_does_not_depend_on_adapter_settings():
     assert trained_with(method="full", lora={"r": 4}) == trained_with(method="full")
 

@@ -68,7 +68,6 @@ def test_every_pattern_has_words():
 def test_what_is_not_available_yet_is_said_in_the_docs():
     text = spec_markdown()
     assert "Not available yet: `openai`, `together`." in text
-    assert "Not available yet: `dpo`." in text
 
 
 def test_defaults_are_available():

@@ -26,8 +26,20 @@ def add_adapter(model: Any, training: Training) -> Any:
     Raises:
         TerminalError: when the model has no such layers.
     """
+    with warnings.catch_warnings():
+        # GPT-2's layers are transposed; PEFT sees that, does what is right and warns.
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")
+        return get_peft_model(model, adapter_config(model, training))
+
+
+def adapter_config(model: Any, training: Training) -> LoraConfig:
+    """Return PEFT's settings for the adapter of a spec.
+
+    Raises:
+        TerminalError: when the model has no layers of the names that the spec gives.
+    """
     lora = training.lora
-    config = LoraConfig(
+    return LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
@@ -36,10 +48,6 @@ def add_adapter(model: Any, training: Training) -> Any:
         use_rslora=lora.rslora,
         task_type="CAUSAL_LM",
     )
-    with warnings.catch_warnings():
-        # GPT-2's layers are transposed; PEFT sees that, does what is right and warns.
-        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")
-        return get_peft_model(model, config)
 
 
 def _targets(model: Any, lora: Lora) -> str | list[str]:

@@ -23,12 +23,14 @@ from runner.models.memory import Memory, memory_of, return_freed_memory
 from runner.models.shape import checkpoint_shape
 from runner.models.trained import CHECKPOINT_GGUF
 from runner.progress import Progress, Report
+from runner.spec.models import Training
 from runner.training.backend import TrainJob, TrainResult
 from runner.training.curve import best_evaluation
 from runner.training.local.adapter import add_adapter, save_adapter
 from runner.training.local.batches import PassLimit, count_labels, longest_answer
 from runner.training.local.checkpoints import Checkpoints, held
 from runner.training.local.lora_linear import fuse_lora
+from runner.training.local.pairs import EncodedPair, encode_pairs
 from runner.training.local.parallel import Group
 from runner.training.local.precision import has_fast_bf16
 from runner.training.local.ranks import Layout, in_ranks
@@ -55,7 +57,7 @@ class LocalBackend:
         with _state_folder(job.state, report) as folder:
             # Held here for all processes: of them only the one that leads writes.
             job, layout = replace(job, state=folder), _layout(job, self.processes, report)
-            work = partial(_train, job, self.checkpoint_seconds)
+            work = partial(_prefer if job.training.objective == "dpo" else _train, job, self.checkpoint_seconds)
             return work(layout.group(0), report) if layout.size == 1 else in_ranks(work, layout, report)
 
 
@@ -72,10 +74,25 @@ def _train(job: TrainJob, checkpoint_seconds: float, group: Group, report: Repor
     if not group.leads:
         return TrainResult(job.out)
     _save(job, model, result, group, report)
-    metrics = _metrics(result, train, group)
-    if training.method == "qlora":
-        metrics["quantization"] = "nf4" if group.device.type == "cuda" else AS_LORA
-    return TrainResult(job.out, result.stream.lines, metrics)
+    return TrainResult(job.out, result.stream.lines, _metrics(job, result, train, group))
+
+
+def _prefer(job: TrainJob, checkpoint_seconds: float, group: Group, report: Report) -> TrainResult:
+    """Train on preference data."""
+    from runner.training.local.dpo import Pairs, Place, fit_preferences  # TRL is an extra of its own
+
+    training = job.training
+    report(Progress("training: reading rows and base model"))
+    tokenizer = load_tokenizer(job.base.checkpoint, job.base.ref.chat_template)
+    pairs = Pairs(*(_pairs(path, tokenizer, training) for path in (job.train, job.validation)))
+    limit = _require_memory(job, [pair.together() for pair in (*pairs.train, *pairs.validation)], group)
+    with _reproducible(training.seed, available_cores()):
+        place = Place(job.state, checkpoint_seconds)
+        base = _load_base(job, group, report)
+        model, result = fit_preferences(base, tokenizer, pairs, training, limit, place, report)
+    _save(job, model, result, group, report)
+    learned = [pair.chosen for pair in pairs.train]
+    return TrainResult(job.out, result.stream.lines, _metrics(job, result, learned, group))
 
 
 def _layout(job: TrainJob, processes: int | None, report: Report) -> Layout:
@@ -83,7 +100,7 @@ def _layout(job: TrainJob, processes: int | None, report: Report) -> Layout:
     device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
     there = processes or (torch.cuda.device_count() if device == "cuda" else 1)
     asked, in_4_bits = job.training.parallelism, job.training.method == "qlora" and device == "cuda"
-    if there == 1 or asked == "none":
+    if there == 1 or asked == "none" or job.training.objective == "dpo":
         if asked in {"ddp", "fsdp"}:
             report(Progress(f"training: there is one device here, so parallelism: {asked} changes nothing"))
         return Layout(device, 1, sharded=False)
@@ -105,16 +122,12 @@ def _fits_one(job: TrainJob, device: Literal["cpu", "cuda"]) -> bool:
 
 def _load(job: TrainJob, group: Group, report: Report) -> Any:
     """Return the model on its device or devices, with the weights that are to be trained set free."""
-    method, checkpoint, device = job.training.method, job.base.checkpoint, group.device
-    if method == "qlora" and device.type == "cuda":
-        return add_adapter(load_nf4(checkpoint, device), job.training)
-    if method == "qlora":
-        report(Progress("training: no CUDA GPU here, so qlora trains as lora does, on dequantized weights"))
-    # A GPU holds a frozen base in half the memory; PEFT keeps the adapter in fp32, and the products are in bf16 anyway.
-    frozen_on_gpu = device.type == "cuda" and method != "full" and has_fast_bf16(device)
-    model = load_causal_lm(checkpoint, torch.bfloat16 if frozen_on_gpu else torch.float32)
+    method, device = job.training.method, group.device
+    model = _load_base(job, group, report)
     if method != "full":
         model = add_adapter(model, job.training)
+    if method == "qlora" and device.type == "cuda":
+        return model
     if group.sharded:
         from runner.training.local.sharding import shard_layers
 
@@ -124,6 +137,17 @@ def _load(job: TrainJob, group: Group, report: Report) -> Any:
     if method != "full" and not has_fast_bf16(device):
         fuse_lora(model)
     return model
+
+
+def _load_base(job: TrainJob, group: Group, report: Report) -> Any:
+    method, device = job.training.method, group.device
+    if method == "qlora" and device.type == "cuda":
+        return load_nf4(job.base.checkpoint, device)
+    if method == "qlora":
+        report(Progress("training: no CUDA GPU here, so qlora trains as lora does, on dequantized weights"))
+    # A GPU holds a frozen base in half the memory; PEFT keeps the adapter in fp32, and the products are in bf16 anyway.
+    frozen_on_gpu = device.type == "cuda" and method != "full" and has_fast_bf16(device)
+    return load_causal_lm(job.base.checkpoint, torch.bfloat16 if frozen_on_gpu else torch.float32)
 
 
 def _save(job: TrainJob, model: Any, result: Fit, group: Group, report: Report) -> None:
@@ -150,6 +174,10 @@ def _rows(job: TrainJob) -> tuple[list[EncodedRow], list[EncodedRow]]:
         return encode_rows(tokenizer, rows_from_jsonl(path.read_bytes()), job.training)
 
     return tokenized(job.train), tokenized(job.validation)
+
+
+def _pairs(path: Path, tokenizer: Any, training: Training) -> list[EncodedPair]:
+    return encode_pairs(tokenizer, rows_from_jsonl(path.read_bytes()), training)
 
 
 def _known(rows: Sequence[EncodedRow]) -> Rows:
@@ -179,8 +207,6 @@ def _require_memory(job: TrainJob, rows: Sequence[EncodedRow], group: Group) -> 
 
 def _refuse_unsupported(job: TrainJob) -> None:
     asked, limit = job.training.max_length, longest_context(job.base.checkpoint)
-    if job.training.objective != "sft":
-        raise TerminalError("training.objective dpo is not available yet", hint="use objective: sft")
     if limit is not None and asked > limit:
         raise TerminalError(
             f"training.max_length is {asked}, and {job.base.ref.uri} reads at most {limit} tokens",
@@ -214,7 +240,7 @@ def _state_folder(folder: Path | None, report: Report) -> Iterator[Path | None]:
         yield folder if free else None
 
 
-def _metrics(result: Fit, train: Sequence[EncodedRow], group: Group) -> dict[str, float | int | str]:
+def _metrics(job: TrainJob, result: Fit, train: Sequence[EncodedRow], group: Group) -> dict[str, float | int | str]:
     steps, evaluations = result.stream.steps, result.stream.evaluations
     best = best_evaluation(evaluations) or evaluations[-1]
     tokens, busy = sum(line["tokens"] for line in steps), sum(line["seconds"] for line in steps)
@@ -236,6 +262,10 @@ def _metrics(result: Fit, train: Sequence[EncodedRow], group: Group) -> dict[str
     }
     if group.size > 1:
         metrics |= {"devices": group.size, "parallelism": "fsdp" if group.sharded else "ddp"}
+    if job.training.method == "qlora":
+        metrics["quantization"] = "nf4" if group.device.type == "cuda" else AS_LORA
+    if job.training.objective == "dpo":
+        metrics |= {name: value for name, value in best.items() if name.startswith("rewards/")}
     if result.resumed_from:
         metrics["resumed_from_step"] = result.resumed_from
     return {name: value for name, value in metrics.items() if value is not None}
