@@ -55,7 +55,7 @@ def apply(
     if not plan.idle and not yes:
         _ask()
     with _ended_by_sigterm(), Narrator() as narrator:
-        executor = LocalExecutor(project.registry, cache_folder(), narrator.report)
+        executor = LocalExecutor(project.registry, cache_folder(), narrator.report, tuple(project.config.trackers))
         loop = Reconciler(project.registry, executor, delivery, narrator, retry, last)
         outcomes = apply_plan(plan, subjects, loop)
     click.echo(_as_json(plan, outcomes) if as_json else render_outcomes(outcomes))

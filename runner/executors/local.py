@@ -43,6 +43,8 @@ class LocalExecutor:
     registry: RegistryWriter
     cache: Path
     report: Report
+    trackers: tuple[str, ...] = ()
+    """Experiment trackers that follow a training."""
 
     def run(self, walk: Walk, decision: Decision) -> Record:
         """Run a step in a scratch folder and write its record, the last thing that happens.
@@ -100,7 +102,14 @@ class LocalExecutor:
         """Do the work of a step on what the walk decided, and leave nothing behind but its artifacts."""
         with tempfile.TemporaryDirectory(prefix=f"gitune-{step}-") as scratch:
             context = StepContext(
-                walk.subject, self.registry, walk.records, walk.champion, self.cache, Path(scratch), state
+                walk.subject,
+                self.registry,
+                walk.records,
+                walk.champion,
+                self.cache,
+                Path(scratch),
+                state,
+                self.trackers,
             )
             work = StepWork(step, context, version)
             with explained(step, work.crashes):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path, PurePath
+from typing import Literal
 
 from pydantic import field_validator
 
@@ -16,6 +17,9 @@ from runner.spec.validation import tell, validated
 from runner.spec.yaml_file import read_yaml
 
 CONFIG_FILE = "registry/config.yaml"
+
+
+Tracker = Literal["clearml", "comet_ml", "dvclive", "mlflow", "neptune", "swanlab", "tensorboard", "trackio", "wandb"]
 
 
 class Policy(Section):
@@ -41,6 +45,8 @@ class Config(Section):
     """Where results are kept: a folder, relative to the repository, or a URL such as s3://BUCKET/PREFIX."""
     policy: Policy = Policy()
     """Rules that every spec must keep."""
+    trackers: list[Tracker] = []  # noqa: RUF012 - pydantic copies it
+    """Experiment trackers that local trainings report to, by transformers' names; keys come from the environment."""
 
     @field_validator("store")
     @classmethod

@@ -33,6 +33,8 @@ class StepContext:
     """Empty folder for this step, deleted afterwards."""
     state: Path
     """Folder of this step's key that outlives a kill; gone once the record is written. May not exist yet."""
+    trackers: tuple[str, ...] = ()
+    """Experiment trackers that follow a training."""
     report: Report = silent
 
     def output(self, step: Step, name: str) -> Artifact:

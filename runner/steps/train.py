@@ -9,7 +9,7 @@ from runner.inference.agreement import check_same_tokens, refuse_calls_as_answer
 from runner.models.hf_to_gguf import gguf_obstacle
 from runner.progress import Progress
 from runner.steps.context import StepContext, StepResult, to_json, to_jsonl
-from runner.training.backend import TrainJob, open_backend
+from runner.training.backend import Tracking, TrainJob, open_backend
 from runner.training.curve import curve_of
 
 
@@ -33,6 +33,7 @@ def run(context: StepContext) -> StepResult:
         export_gguf=spec.training.method != "dora" and gguf_obstacle(base.checkpoint) is None,
         out=context.scratch,
         state=context.state,
+        tracking=Tracking(context.trackers, f"{spec.name}-{spec.version}", context.cache / "runs" / spec.name),
     )
     context.report(Progress(f"comparing the tokens of training and {spec.engine}"))
     refuse_calls_as_answers(spec.engine, context.rows("test"))

@@ -15,6 +15,18 @@ from runner.training.curve import Line
 
 
 @dataclass(frozen=True, slots=True)
+class Tracking:
+    """Which experiment trackers a training reports to, and as what."""
+
+    names: tuple[str, ...] = ()
+    """By transformers' names, such as `tensorboard`."""
+    run: str = ""
+    """Name of the run, such as `support-triage-1.1.0`."""
+    folder: Path = Path("runs")
+    """Where trackers that write files write them."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainJob:
     """All that decides a training run, and where its adapter goes."""
 
@@ -32,6 +44,8 @@ class TrainJob:
     """Empty folder for the result."""
     state: Path | None = None
     """Folder of this training's key, where checkpoints and metrics.jsonl are kept until it is done; None keeps none."""
+    tracking: Tracking = Tracking()
+    """Trackers that follow the run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from runner.models.shape import checkpoint_shape
 from runner.models.trained import CHECKPOINT_GGUF
 from runner.progress import Progress, Report
 from runner.spec.models import Training
-from runner.training.backend import TrainJob, TrainResult
+from runner.training.backend import Tracking, TrainJob, TrainResult
 from runner.training.curve import best_evaluation
 from runner.training.local.adapter import add_adapter, save_adapter
 from runner.training.local.batches import PassLimit, count_labels, longest_answer
@@ -35,6 +35,7 @@ from runner.training.local.parallel import Group
 from runner.training.local.precision import has_fast_bf16
 from runner.training.local.ranks import Layout, in_ranks
 from runner.training.local.sft import Data, Fit, fit
+from runner.training.local.tracking import tracked
 from runner.training.local.whole import save_checkpoint
 from runner.training.sizing import Precision, Rows, estimate_run, require_fits, tokens_per_pass
 
@@ -70,7 +71,8 @@ def _train(job: TrainJob, checkpoint_seconds: float, group: Group, report: Repor
     with _reproducible(training.seed, available_cores() // group.size):
         model = _load(job, group, report)
         checkpoints = Checkpoints(job.state, checkpoint_seconds)
-        result = fit(model, Data(train, validation), training, limit, checkpoints, report, group)
+        with tracked(job.tracking if group.leads else Tracking(), training, model, report) as follow:
+            result = fit(model, Data(train, validation), training, limit, checkpoints, report, group, follow)
     if not group.leads:
         return TrainResult(job.out)
     _save(job, model, result, group, report)
@@ -87,9 +89,10 @@ def _prefer(job: TrainJob, checkpoint_seconds: float, group: Group, report: Repo
     pairs = Pairs(*(_pairs(path, tokenizer, training) for path in (job.train, job.validation)))
     limit = _require_memory(job, [pair.together() for pair in (*pairs.train, *pairs.validation)], group)
     with _reproducible(training.seed, available_cores()):
-        place = Place(job.state, checkpoint_seconds)
         base = _load_base(job, group, report)
-        model, result = fit_preferences(base, tokenizer, pairs, training, limit, place, report)
+        with tracked(job.tracking, training, base, report) as follow:
+            place = Place(job.state, checkpoint_seconds, follow)
+            model, result = fit_preferences(base, tokenizer, pairs, training, limit, place, report)
     _save(job, model, result, group, report)
     learned = [pair.chosen for pair in pairs.train]
     return TrainResult(job.out, result.stream.lines, _metrics(job, result, learned, group))

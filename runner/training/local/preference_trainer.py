@@ -30,6 +30,7 @@ from runner.training.local.precision import has_fast_bf16
 from runner.training.local.seals import UNWRITABLE, newest_sealed, seal
 from runner.training.local.sft import learning_rate_factor
 from runner.training.local.stream import Stream
+from runner.training.local.tracking import Follower
 
 REWARDS = ("rewards/accuracies", "rewards/margins")
 """What the lines tell beside losses, under TRL's names: the share of pairs whose chosen answer is the likelier one
@@ -50,6 +51,8 @@ class Place:
 
     folder: Path | None
     seconds: float
+    follow: Follower = lambda _: None
+    """Told every line."""
 
 
 def _config(training: Training, pairs: Pairs, limit: PassLimit, output: Path) -> DPOConfig:
@@ -99,7 +102,7 @@ class PreferenceTrainer(DPOTrainer):  # type: ignore[misc]
         report: Report,
     ) -> None:
         self.pairs, self.training, self.place = pairs, training, place
-        self.stream = Stream(place.folder / "metrics.jsonl" if place.folder else None)
+        self.stream = Stream(place.folder / "metrics.jsonl" if place.folder else None, follow=place.follow)
         self.best: dict[str, torch.Tensor] = {}
         self.done = 0
         """Steps that an earlier process did."""

@@ -29,6 +29,7 @@ from runner.training.local.memory import Memory, out_of_memory
 from runner.training.local.parallel import Group, alike, gathered, laid_out
 from runner.training.local.precision import autocast
 from runner.training.local.stream import Stream
+from runner.training.local.tracking import Follower
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,12 @@ def fit(
     checkpoints: Checkpoints,
     report: Report,
     group: Group | None = None,
+    follow: Follower = lambda _: None,
 ) -> Fit:
     """Train `model` in place, from the last checkpoint if there is one, and return the best weights.
 
     Every process of a `group` calls this alike; by default there is one. The weights come back in the one that leads.
+    `follow` is told every line.
 
     Raises:
         TerminalError: when the loss or gradient is not a number; names the rows that did it.
@@ -71,7 +74,7 @@ def fit(
     network = model.get_base_model() if hasattr(model, "get_base_model") else model
     with open_forward(network) as forward:
         group = group or Group(network.device)
-        run = _Run(model, network, forward, data, training, limit, checkpoints, report, group)
+        run = _Run(model, network, forward, data, training, limit, checkpoints, report, group, follow)
         resumed_from = run.resume()
         run.learn()
         return Fit(run.best, run.stream, forward.shares_prefixes, resumed_from)
@@ -106,6 +109,7 @@ class _Run:
         checkpoints: Checkpoints,
         report: Report,
         group: Group,
+        follow: Follower,
     ) -> None:
         self.group = group
         self.model, self.network, self.forward = model, network, forward
@@ -120,7 +124,8 @@ class _Run:
         self.steps = training.num_epochs * self.steps_per_epoch
         self.step = 0
         self.best: dict[str, torch.Tensor] = {}
-        self.stream = Stream(checkpoints.folder / "metrics.jsonl" if checkpoints.folder else None, writes=group.leads)
+        file = checkpoints.folder / "metrics.jsonl" if checkpoints.folder else None
+        self.stream = Stream(file, writes=group.leads, follow=follow)
         self.live = Live(training.num_epochs, self.steps, report)
 
     def resume(self) -> int:

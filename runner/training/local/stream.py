@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from runner.training.curve import Line
@@ -16,8 +17,11 @@ from runner.training.curve import Line
 class Stream:
     """The lines of a run, in memory and, where there is a folder, in a file; of many processes one writes it."""
 
-    def __init__(self, file: Path | None = None, *, writes: bool = True) -> None:
+    def __init__(
+        self, file: Path | None = None, *, writes: bool = True, follow: Callable[[Line], None] = lambda _: None
+    ) -> None:
         self.lines: list[Line] = []
+        self._follow = follow
         self._file, self._writes = file, writes and file is not None
 
     def resume(self, step: int) -> bool:
@@ -43,6 +47,7 @@ class Stream:
         if self._file is not None and self._writes:
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
+        self._follow(line)
 
     def sync(self) -> None:
         """Return once every line is on the disk."""
