@@ -74,7 +74,8 @@ def explain_death(step: Step, code: int, output: str) -> TransientError:
         output: the end of what it printed.
     """
     how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
-    lines = [line.rstrip() for line in output.splitlines() if line.strip() and line.isprintable()]
+    lines = ["".join(c if c.isprintable() else " " for c in line).rstrip() for line in output.splitlines()]
+    lines = [line for line in lines if line]
     said = "".join(f"\n    | {line[:200]}" for line in lines[-_LINES:])
     return TransientError(f"{step} broke down: its process {how}{said}", hint=f"{_remedy(step, -code)}; {_KEPT}")
 

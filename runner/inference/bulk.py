@@ -17,12 +17,14 @@ from contextlib import ExitStack
 
 from runner.data.prompts import Prompt
 from runner.inference.engine import Answer, Engine, ModelFiles, open_engine
+from runner.models.base import base_gguf
 from runner.models.cores import available_cores
+from runner.models.memory import main_memory
 from runner.progress import Progress, Report, silent
 from runner.spec.models import Generation
 
 COPIES = 4
-"""Copies at most: each keeps a context of its own in memory; the weights they share."""
+"""Copies at most: each keeps a context of its own in memory."""
 
 _SIGN_OF_LIFE = 5.0
 """Seconds after which progress is told again though no answer has come."""
@@ -45,6 +47,8 @@ def answer_all(
     """
     cores = available_cores()
     copies = max(1, min(COPIES, cores, len(prompts))) if name == "llama_cpp" else 1
+    if copies > 1:
+        copies = max(1, min(copies, _room(model)))
     with ExitStack() as stack:
         engines = [
             stack.enter_context(open_engine(name, model, threads=cores // copies, slots=1)) for _ in range(copies)
@@ -53,6 +57,11 @@ def answer_all(
             yield from engines[0].answer(prompts, settings, report)
         else:
             yield from _share(engines, prompts, settings, report)
+
+
+def _room(model: ModelFiles) -> int:
+    """Return how many copies main memory holds, at most half of it: some formats are repacked, and then not shared."""
+    return main_memory() // (2 * base_gguf(model.base).stat().st_size)
 
 
 def _share(

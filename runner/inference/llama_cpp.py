@@ -71,6 +71,8 @@ class LlamaCppEngine:
         params.cpuparams.n_threads = threads
         params.cpuparams_batch.n_threads = threads
         params.warmup = False
+        # It splits a long context by threads and adds the parts up in another order: answers would depend on the cores.
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         # Not even errors: they come back as replies, and a terminal belongs to our own lines.
         params.verbosity = -1
         # Its default would keep up to 8 GiB of old prompts in memory.

@@ -124,7 +124,12 @@ def _train_seconds(walk: Walk, history: History) -> list[float]:
 def _learning_seconds(record: Record) -> float:
     """Return the part of a training's time that grows with its tokens; loading the model does not."""
     tokens, speed = record.metrics.get("tokens"), record.metrics.get("tokens_per_second")
-    return min(tokens / speed, _elapsed(record)) if tokens and speed else _elapsed(record)
+    if not tokens or not speed:
+        return _elapsed(record)
+    # What an earlier process did before it was killed is not in the elapsed time.
+    resumed = "resumed_from_step" in record.metrics
+    learning = float(tokens / speed)
+    return learning if resumed else min(learning, _elapsed(record))
 
 
 def _predict_seconds(step: Step, walk: Walk, history: History) -> list[float]:

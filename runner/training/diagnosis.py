@@ -123,8 +123,9 @@ def _validation(evaluations: Lines, training: Training) -> Iterator[Finding]:
             "the model learns the training rows by heart",
             "train fewer epochs, add rows, or add training.lora.dropout; the weights of the best evaluation are kept",
         )
-    elif len(trained) >= 2 and last is best:  # noqa: PLR2004 - two make a trend
-        gain = 1 - last["validation_loss"] / trained[-2]["validation_loss"]
+    elif last is best:
+        earlier = [line for line in trained if line["epoch"] <= last["epoch"] - 1]
+        gain = 1 - last["validation_loss"] / earlier[-1]["validation_loss"] if earlier else 1.0
         start = evaluations[0]["validation_loss"]
         if gain < SLOW_GAIN and last["validation_loss"] > 0.5 * start:
             yield Finding(

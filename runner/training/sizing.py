@@ -22,7 +22,8 @@ from runner.models.shape import ModelShape
 from runner.spec.models import Training
 
 Precision = Literal["fp32", "autocast", "bf16"]
-"""Weights and products in fp32; fp32 weights under bf16 autocast; weights and products in bf16 (adapters in fp32)."""
+"""Weights and products in fp32; fp32 weights under bf16 autocast; a GPU's: frozen weights and products in bf16, what is
+trained in fp32."""
 
 PRECISIONS: Mapping[str, tuple[Precision, ...]] = {"cpu": ("fp32", "autocast"), "cuda": ("bf16",)}
 """What training on a device may use; which of the two a CPU is faster with, runner.training.local.precision tells."""
@@ -116,10 +117,9 @@ def estimate_memory(
         learned: share of them that are learned.
     """
     full = training.method == "full"
-    wide = 2 if precision == "bf16" else 4
     trained = shape.parameters if full else _adapter_parameters(shape, training)
-    # A full run on a GPU trains the bf16 weights themselves; adapters stay in fp32.
-    trained_wide = wide if full else 4
+    # What is trained is kept in fp32 everywhere.
+    trained_wide = 4
     on_gpu = precision == "bf16"
     activations = int(tokens * _activations_of_token(shape, training, precision, learned))
     return MemoryEstimate(
@@ -248,6 +248,8 @@ def _weights(shape: ModelShape, training: Training, precision: Precision) -> int
         case "bf16" if training.method == "qlora":
             quantized = min(matrices, shape.parameters)
             return int(NF4_BYTES * quantized) + 2 * (shape.parameters - quantized)
+        case "bf16" if training.method == "full":
+            return 4 * shape.parameters + 2 * (matrices + head)
         case "bf16":
             return 2 * shape.parameters
 

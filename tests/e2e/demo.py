@@ -2,13 +2,12 @@
 
 In a throw-away repository made from specs/: plan, apply 1.0.0, ask it; retrain as 1.1.0 by a commit; a bad commit is
 stopped by its gate; `git revert` brings 1.0.0 back without training. Every claim is checked; the first that does not
-hold ends the story with exit status 1. DEMO_FAST=1 trains less and runs the same code.
+hold ends the story with exit status 1.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -20,7 +19,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parents[2]
 HOME = HERE / "build" / "demo"
 SPEC = "specs/support-triage/spec.yaml"
-FAST = os.environ.get("DEMO_FAST") == "1"
 QUESTION = "Hi, the parcel with my two Glow 2 lamps was due last Friday and the tracking has not moved since. Ewa"
 GITUNE = [sys.executable, "-m", "runner", "-C", str(HOME)]
 STARTED = time.monotonic()
@@ -138,10 +136,9 @@ def first_release() -> None:
 
 
 def second_release(server: Server) -> None:
-    epochs = "3" if FAST else "4"
-    say(f"A commit that changes the training: {epochs} epochs in place of 2, version 1.1.0")
-    edit(version="1.1.0", num_epochs=epochs)
-    commit(f"support-triage 1.1.0: train for {epochs} epochs")
+    say("A commit that changes the training: 3 epochs in place of 2, version 1.1.0")
+    edit(version="1.1.0", num_epochs="3")
+    commit("support-triage 1.1.0: train for 3 epochs")
     gitune("plan")
     planned = actions()
     check(planned["prepare"] == "REUSE", "the dataset is reused")

@@ -1,9 +1,8 @@
-"""`make demo` on the real model, with less training; then the model it leaves behind, answered by the other engine."""
+"""`make demo` on the real model; then the model it leaves behind, answered by the other engine."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.slow
 def home() -> Path:
     """The demo checks every claim of its story itself and ends with 0 only when all hold."""
     demo = Path(__file__).with_name("demo.py")
-    done = subprocess.run([sys.executable, demo], env={**os.environ, "DEMO_FAST": "1"}, check=False)
+    done = subprocess.run([sys.executable, demo], check=False)
     assert done.returncode == 0
     return Path(__file__).parents[2] / "build" / "demo"
 

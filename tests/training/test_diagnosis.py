@@ -131,3 +131,14 @@ def test_a_curve_has_every_evaluation_and_few_points_between():
 )
 def test_which_weights_were_kept_and_why(losses, validations, epochs, said):
     assert explain_best(run(losses, validations), epochs).endswith(said)
+
+
+def test_an_epoch_is_what_falls_slowly_not_a_few_steps():
+    """Validated every few steps, a loss that falls by a seventh in an epoch moves little from one time to the next."""
+    lines = [{"step": 0, "epoch": 0, "train_loss": None, "validation_loss": 3.0, "seconds": 0.0}]
+    for number in range(1, 40):
+        loss = 3.0 - 0.02 * number
+        lines.append(
+            {"step": number, "epoch": number / 20, "train_loss": loss, "validation_loss": loss, "seconds": 1.0}
+        )
+    assert codes(lines) == []

@@ -75,3 +75,29 @@ def test_other_errors_are_not_taken_for_it():
     model.get_base_model().base_model.forward = broken
     with pytest.raises(RuntimeError, match="shapes"):
         fit(model, Data(ROWS, []), TRAINING, PassLimit(10**6), Checkpoints(None), lambda _: None)
+
+
+def test_validation_that_does_not_fit_is_done_in_smaller_passes():
+    model, seen = model_of("Llama", SIZES), []
+    forward = model.get_base_model().base_model.forward
+
+    def limited(*, input_ids, **inputs):
+        if input_ids.numel() > 200:
+            raise torch.OutOfMemoryError
+        return forward(input_ids=input_ids, **inputs)
+
+    model.get_base_model().base_model.forward = limited
+    result = fit(model, Data(ROWS, ROWS), TRAINING, PassLimit(10**6), Checkpoints(None), seen.append)
+    whole = fit(model_of("Llama", SIZES), Data(ROWS, ROWS), TRAINING, PassLimit(10**6), Checkpoints(None), seen.append)
+    assert any("out of memory with 16 rows" in progress.what for progress in seen)
+    first, expected = result.stream.evaluations[0], whole.stream.evaluations[0]
+    assert first["validation_loss"] == pytest.approx(expected["validation_loss"], rel=1e-4)
+
+
+def test_memory_for_the_optimizer_is_explained(monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", full)
+    with pytest.raises(GituneError, match="optimizer"):
+        fit(model_of("Llama", SIZES), Data(ROWS, []), TRAINING, PassLimit(10**6), Checkpoints(None), lambda _: None)

@@ -63,18 +63,24 @@ def undisturbed(base, tmp_path_factory):
     return told(train(job_in(folder, base, None)))
 
 
-@pytest.mark.parametrize("at", [1, 4, 5, 11])
-def test_a_run_that_dies_at_any_step_ends_the_same(base, undisturbed, tmp_path, at):
+def kill_at(step):
     def kill(progress):
-        if progress.done == at and "tokens/s" in progress.note:
+        if progress.done == step and "tokens/s" in progress.note:
             raise Killed
 
+    return kill
+
+
+@pytest.mark.parametrize("at", [1, 4, 5, 11])
+def test_a_run_that_dies_at_any_step_ends_the_same(base, undisturbed, tmp_path, at):
     state = tmp_path / "state"
     with pytest.raises(Killed):
-        train(job_in(tmp_path / "first", base, state), kill)
+        train(job_in(tmp_path / "first", base, state), kill_at(at))
     seen = []
     result = train(job_in(tmp_path / "second", base, state), seen.append)
     assert told(result) == undisturbed
+    clock = [line["seconds"] for line in result.lines if "validation_loss" in line]
+    assert clock == sorted(clock)
     if at > 1:
         assert result.metrics["resumed_from_step"] == at - 1
         assert any(f"going on after step {at - 1} of 12" in progress.what for progress in seen)
@@ -127,8 +133,11 @@ def test_a_checkpoint_that_is_not_whole_is_not_taken(base, undisturbed, tmp_path
             (checkpoint / "best.safetensors").unlink()
         case "stream":
             (state / "metrics.jsonl").write_text('{"step": 3, "lo')
-    result = train(job_in(tmp_path / "second", base, state))
-    assert "resumed_from_step" not in result.metrics
+    # Killed again on its new way, it goes on from there and not from what was no good.
+    with pytest.raises(Killed):
+        train(job_in(tmp_path / "second", base, state), kill_at(7))
+    result = train(job_in(tmp_path / "third", base, state))
+    assert result.metrics["resumed_from_step"] == 6
     assert told(result) == undisturbed
 
 
@@ -151,21 +160,36 @@ def test_one_checkpoint_is_kept_and_no_rubbish(tmp_path):
 
 FULL_DISK = """
 import resource, signal, sys
-import torch
+sys.path[:0] = {path!r}
 from pathlib import Path
-from runner.training.local.checkpoints import Checkpoints, State
-checkpoints = Checkpoints(Path(sys.argv[1]), 0)
-assert checkpoints.save(State(1, {"weights": {"w": torch.zeros(4)}})) is None
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-problem = checkpoints.save(State(2, {"weights": {"w": torch.zeros(4096)}}))
-assert problem, "the write should have failed"
-assert checkpoints.load().step == 1
+import test_resume
+from architectures import SIZES, model_of
+from runner.models.chat import EncodedRow
+from runner.spec.models import Training
+from runner.training.local.batches import PassLimit
+from runner.training.local.checkpoints import Checkpoints
+from runner.training.local.sft import Data, fit
+
+folder, told = Path(sys.argv[1]), []
+rows = [EncodedRow(str(n), [n + 1, n + 2, n + 3], [n + 1, n + 2, n + 3]) for n in range(40)]
+
+def fill(progress):
+    told.append(progress.what)
+    if progress.done == 3:  # nothing larger than this can be written from here on, not even the lines
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+
+training = Training(num_epochs=2, batch_size=4)
+result = fit(model_of("Llama", SIZES), Data(rows, []), training, PassLimit(99), Checkpoints(folder, 0), fill)
+assert len(result.stream.steps) == 20
+assert any("no checkpoint could be written" in what for what in told), told
+assert Checkpoints(folder).load().step in (2, 3)
 """
 
 
-def test_a_full_disk_keeps_the_earlier_checkpoint(tmp_path):
-    command = [sys.executable, "-c", FULL_DISK, tmp_path]
+def test_a_full_disk_costs_the_checkpoint_and_not_the_training(tmp_path):
+    script = FULL_DISK.format(path=[str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    command = [sys.executable, "-c", script, tmp_path]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -27,7 +27,7 @@ from runner.spec.models import Training
 from runner.training.backend import Tracking, TrainJob, TrainResult
 from runner.training.curve import best_evaluation
 from runner.training.local.adapter import add_adapter, save_adapter
-from runner.training.local.batches import PassLimit, count_labels, longest_answer
+from runner.training.local.batches import PassLimit, learned_share, longest_answer
 from runner.training.local.checkpoints import Checkpoints, held
 from runner.training.local.lora_linear import fuse_lora
 from runner.training.local.pairs import EncodedPair, encode_pairs
@@ -184,12 +184,13 @@ def _pairs(path: Path, tokenizer: Any, training: Training) -> list[EncodedPair]:
 
 
 def _known(rows: Sequence[EncodedRow]) -> Rows:
-    lengths = [len(row.input_ids) for row in rows]
-    return Rows(max(lengths), count_labels(rows) / sum(lengths))
+    return Rows(max(len(row.input_ids) for row in rows), learned_share(rows))
 
 
 def _precision(device: Literal["cpu", "cuda"]) -> Precision:
-    return "bf16" if device == "cuda" else "autocast" if has_fast_bf16(torch.device(device)) else "fp32"
+    if not has_fast_bf16(torch.device(device)):
+        return "fp32"
+    return "bf16" if device == "cuda" else "autocast"
 
 
 def _require_memory(job: TrainJob, rows: Sequence[EncodedRow], group: Group) -> PassLimit:

@@ -23,6 +23,10 @@ class PassLimit:
     rows: int | None = None
     """Examples; None for as many as the tokens allow."""
 
+    def at_most(self, rows: int) -> PassLimit:
+        """Return the limit that also holds no more than `rows` examples, at least one."""
+        return replace(self, rows=max(1, min(rows, self.rows or rows)))
+
     def halved(self, held: int) -> PassLimit:
         """Return the limit to try after a pass of `held` examples ran out of memory."""
         return replace(self, rows=max(1, held // 2))
@@ -59,6 +63,12 @@ def cut(ordered: Sequence[EncodedRow], costs: Sequence[int], limit: PassLimit) -
 def count_labels(examples: Sequence[EncodedRow]) -> float:
     """Return how many tokens a batch learns, each by its weight; the first token of a row is never predicted."""
     return sum(sum(e.weights[1:]) if e.weights else sum(label != MASKED for label in e.labels[1:]) for e in examples)
+
+
+def learned_share(examples: Sequence[EncodedRow]) -> float:
+    """Return the share of all tokens that are learned, whatever their weight."""
+    learned = sum(label != MASKED for e in examples for label in e.labels)
+    return learned / sum(len(e.input_ids) for e in examples)
 
 
 def longest_answer(examples: Sequence[EncodedRow]) -> int:

@@ -61,13 +61,15 @@ class Checkpoints:
         try:
             self._write(state)
         except (OSError, SafetensorError) as error:
-            self._next = time.monotonic() + 10 * self.every
+            self.postpone()
             return str(error)
-        for old in self._whole()[:-1]:
-            shutil.rmtree(old, ignore_errors=True)
         taken = time.monotonic() - started
         self._next = time.monotonic() + (max(self.every, taken / COST) if self.every else 0.0)
         return None
+
+    def postpone(self) -> None:
+        """Wait longer than usual before the next one: the disk may have room again."""
+        self._next = time.monotonic() + 10 * self.every
 
     def load(self) -> State | None:
         """Return the newest checkpoint that is whole, or None."""
@@ -99,6 +101,10 @@ class Checkpoints:
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
         _sync(target.parent)
+        # Also later ones: a run that could not go on from them began anew.
+        for other in self._whole():
+            if other != target:
+                shutil.rmtree(other, ignore_errors=True)
 
     def _whole(self) -> list[Path]:
         if self.folder is None:

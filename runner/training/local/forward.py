@@ -14,6 +14,7 @@ import torch
 
 from runner.models.chat import MASKED, EncodedRow
 from runner.training.local.batches import PassLimit, cut
+from runner.training.local.memory import out_of_memory
 from runner.training.local.prefix_tree import WORTH_SHARING, common_length, pack
 from runner.training.local.shared_attention import layout_of, shared_attention
 
@@ -94,7 +95,10 @@ class Packed:
     def passes(self, rows: Sequence[EncodedRow], limit: PassLimit) -> Iterator[list[EncodedRow]]:
         """Cut in the order of the tokens, so that what shares a beginning shares a pass."""
         ordered = sorted(rows, key=lambda e: (e.input_ids, e.id))
-        return cut(ordered, [_added(ordered, i) for i in range(len(ordered))], limit)
+        added = [_added(ordered, i) for i in range(len(ordered))]
+        # Each row holds the keys and values of what it shares, about a tenth of what a computed token holds.
+        shared = max((len(row.input_ids) - new for row, new in zip(ordered, added, strict=True)), default=0)
+        return cut(ordered, added, limit.at_most(10 * limit.tokens // max(shared, 1)))
 
     def __call__(self, rows: Sequence[EncodedRow]) -> Predicted:
         """Compute every shared beginning once."""
@@ -126,7 +130,9 @@ def open_forward(network: Any) -> Iterator[Forward]:
             packed = Packed(network, choose, plain_head=padded.plain_head)
             same = _agree(_probe(packed), expected)
         # A model of foreign make may raise anything when its attention is replaced; padded it can still be trained.
-        except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError):
+        except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError) as error:
+            if out_of_memory(error):
+                raise
             same = False
         if same:
             yield packed
@@ -147,9 +153,10 @@ def _probe(forward: Padded | Packed) -> Predicted:
 def _agree(shared: Predicted, apart: Predicted) -> bool:
     """Return whether both predict the same, up to the rounding of the model's number format."""
     exact = torch.equal(shared.targets, apart.targets) and shared.computed < apart.computed
-    tolerance = 1e-3 if shared.states.dtype == torch.float32 else 5e-2
-    gap = (shared.states - apart.states).abs().max()
-    return exact and bool(gap <= tolerance * apart.states.abs().max())
+    tolerance = 1e-3 if shared.states.dtype == torch.float32 else 3e-2
+    # Means, because trained models have a few components that are a hundred times as large as the others.
+    gap = (shared.states - apart.states).float().abs().mean()
+    return exact and bool(gap <= tolerance * apart.states.float().abs().median())
 
 
 def _weights(row: EncodedRow, width: int) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from runner.progress import Progress, Report
 from runner.spec.models import Training
@@ -16,15 +17,19 @@ class Live:
 
     def __init__(self, epochs: int, steps: int, report: Report) -> None:
         self._epochs, self._steps, self._report = epochs, steps, report
-        self._started = time.monotonic()
+        self._started, self._before = time.monotonic(), 0.0
         self._shown = Progress("training")
         self._tokens, self._busy, self._done = 0, 0.0, 0
         self._told: set[str] = set()
 
     @property
     def seconds(self) -> float:
-        """Seconds since this process began to train."""
-        return round(time.monotonic() - self._started, 1)
+        """Seconds since training began, without those that a kill cost."""
+        return round(self._before + time.monotonic() - self._started, 1)
+
+    def go_on(self, lines: Sequence[Line]) -> None:
+        """Count on from where an earlier process stopped."""
+        self._before = max((line["seconds"] for line in lines if "validation_loss" in line), default=0.0)
 
     def show(self, step: int, note: str) -> None:
         """Say where training is."""

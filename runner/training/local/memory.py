@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ import torch
 from runner.errors import GituneError
 from runner.models.chat import EncodedRow
 from runner.training.local.batches import PassLimit
+
+_WAYS = "take method: qlora or a smaller base model, or a machine with more memory"
 
 
 class Memory:
@@ -44,8 +47,18 @@ class Memory:
         (row,) = self._held
         raise GituneError(
             f"out of memory with a single row of {len(row.input_ids)} tokens ({row.id})",
-            hint="shorten the rows, take method: qlora or a smaller base model, or a machine with more memory",
+            hint=f"shorten the rows, {_WAYS}",
         ) from error
+
+    @contextmanager
+    def of_optimizer(self) -> Iterator[None]:
+        """Explain memory that runs out while the optimizer works: its state does not shrink with the passes."""
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            raise GituneError("out of memory for the optimizer's state", hint=_WAYS) from error
 
 
 def out_of_memory(error: Exception) -> bool:

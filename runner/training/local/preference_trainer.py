@@ -227,7 +227,8 @@ class PreferenceTrainer(DPOTrainer):  # type: ignore[misc]
         """Write a checkpoint as the Trainer does, without TRL's model card; a full disk must not end the training."""
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         try:
-            self.stream.sync()
+            if problem := self.stream.sync():
+                raise OSError(problem)
             Trainer._save_checkpoint(self, model, trial)  # noqa: SLF001 - TRL's own would write a model card
             seal(folder, self.state.global_step, self.best)
         except UNWRITABLE as problem:

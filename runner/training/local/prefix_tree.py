@@ -61,8 +61,6 @@ class Packed:
     """For each set of segments with the same parent: indices of what they all see, and of each segment's own tokens."""
     targets: dict[Target, float]
     """Tokens to predict -> the sum of their weights over the examples that share them."""
-    tokens: int
-    """Tokens of the examples one by one, as a padded batch would compute them (without its padding)."""
 
 
 def pack(rows: Sequence[EncodedRow]) -> Packed:
@@ -75,7 +73,7 @@ def pack(rows: Sequence[EncodedRow]) -> Packed:
     for segment in segments:
         children[None if segment.parent is None else id(segment.parent)].append(segment)
     families = [(_indices(family[0].parent), [_own(s) for s in family]) for family in children.values()]
-    return Packed(ids, positions, families, _targets(rows, segments), sum(len(row.input_ids) for row in rows))
+    return Packed(ids, positions, families, _targets(rows, segments))
 
 
 def common_length(left: Sequence[int], right: Sequence[int]) -> int:

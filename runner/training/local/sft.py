@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -137,18 +138,21 @@ class _Run:
             self.stream.start()
             return 0
         self._restore(state)
+        self.live.go_on(self.stream.lines)
         self.live.say(f"going on after step {self.step} of {self.steps}, from the last checkpoint")
         return self.step
 
     def learn(self) -> None:
         """Do the steps that are left, and evaluate where it is due."""
+        if not self.forward.shares_prefixes:
+            self.live.say("this model's attention cannot share what rows begin with, so they are padded")
         if self.step == 0:
             self._evaluate()
         for batch in self._batches_left():
             self._train_step(batch)
             if self._evaluation_due():
                 self._evaluate()
-            if self.group.leaders(self.checkpoints.due(last=self.step == self.steps)):
+            if self.group.leaders(self.checkpoints.due(last=self.step == self.steps or self._stalled())):
                 self._save()
 
     def _batches_left(self) -> Iterator[list[EncodedRow]]:
@@ -170,11 +174,12 @@ class _Run:
             group["lr"] = rate
         started, labels = time.monotonic(), count_labels(batch)
         self.group.vary(self.training.seed, self.step)
-        loss = self.group.sum(self._accumulate(batch, labels)) / labels
+        loss = self.group.sum(self._fitting(partial(self._accumulate, batch, labels))) / labels
         self.group.add_up(self.parameters.values())
         norm = self.group.clip(self.parameters.values(), self.training.max_grad_norm)
         self._check(norm, "gradient norm", batch)
-        self.optimizer.step()
+        with self.memory.of_optimizer():
+            self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.stream.add(
             {
@@ -191,36 +196,33 @@ class _Run:
         self.live.stepped(self.stream.lines[-1])
 
     def _accumulate(self, batch: Sequence[EncodedRow], labels: float) -> float:
-        """Add up the gradients of this process's passes, smaller ones if memory runs out; return their summed loss."""
+        """Add up the gradients of this process's passes; return their summed loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        for rows in self._passes(batch):
+            loss = self._loss(rows)
+            # By the labels of the whole batch, so that cutting it differently gives the same gradient.
+            (loss / labels).backward()  # type: ignore[no-untyped-call]
+            total += self._check(float(loss.detach()), "loss", rows)
+            self.live.again()
+        return total
+
+    def _fitting(self, work: Callable[[], float]) -> float:
+        """Do passes, and do them again with smaller ones where memory runs out."""
         while True:
-            total = 0.0
             try:
-                for rows in self._passes(batch):
-                    self.memory.holding(rows)
-                    loss = self._loss(rows)
-                    # By the labels of the whole batch, so that cutting it differently gives the same gradient.
-                    (loss / labels).backward()  # type: ignore[no-untyped-call]
-                    total += self._check(float(loss.detach()), "loss", rows)
-                    self.live.again()
+                return work()
             except (MemoryError, RuntimeError) as error:
                 # A pass over split weights is everyone's, and the others are in the middle of it.
                 if not out_of_memory(error) or self.group.sharded:
                     raise
-                self.optimizer.zero_grad(set_to_none=True)
                 self.live.say(self.memory.shrink(error))
-                continue
-            return total
 
     def _evaluate(self) -> None:
         """Note the validation loss, or that there are no validation rows; keep the weights if they are the best."""
         self.model.eval()
-        rows, total, done = self.data.validation, 0.0, 0
-        for some in self._passes(rows):
-            self.live.show(self.step, f"validating, {done} of {len(rows)} rows")
-            with torch.no_grad():
-                total += self._check(float(self._loss(some)), "loss", some)
-            done += len(some)
-        loss = self.group.sum(total) / count_labels(rows) if rows else None
+        rows = self.data.validation
+        loss = self.group.sum(self._fitting(self._validate)) / count_labels(rows) if rows else None
         self.stream.add(
             {
                 "step": self.step,
@@ -235,10 +237,21 @@ class _Run:
             self.best = best if self.group.leads else {}
         self.live.evaluated(self.stream, self.training)
 
+    def _validate(self) -> float:
+        """Return the summed loss of this process's validation passes."""
+        rows, total, done = self.data.validation, 0.0, 0
+        for some in self._passes(rows):
+            self.live.show(self.step, f"validating, {done} of {len(rows)} rows")
+            with torch.no_grad():
+                total += self._check(float(self._loss(some)), "loss", some)
+            done += len(some)
+        return total
+
     def _passes(self, rows: Sequence[EncodedRow]) -> Iterator[list[EncodedRow]]:
         return self.group.level(self.forward.passes(self.group.share(rows), self.memory.limit), rows)
 
     def _loss(self, rows: Sequence[EncodedRow]) -> torch.Tensor:
+        self.memory.holding(rows)
         with autocast(self.network.device):
             return loss_sum(self.network, self.forward(rows), plain_head=self.forward.plain_head)
 
@@ -274,9 +287,11 @@ class _Run:
         weights = {name: gathered(parameter.detach()) for name, parameter in self.parameters.items()}
         if not self.group.leads:
             return
-        self.stream.sync()
         parts = {"weights": weights, "optimizer": optimizer, "random": _random_state(self.network.device)}
-        if problem := self.checkpoints.save(State(self.step, parts | ({"best": self.best} if self.best else {}))):
+        state = State(self.step, parts | ({"best": self.best} if self.best else {}))
+        # A checkpoint without its lines would be of no use.
+        if problem := self.stream.sync() or self.checkpoints.save(state):
+            self.checkpoints.postpone()
             self.live.say(f"no checkpoint could be written ({problem}); training goes on")
 
     def _restore(self, state: State) -> None:
@@ -287,7 +302,9 @@ class _Run:
         for key, value in state.parts["optimizer"].items():
             name, _, kind = key.rpartition("/")
             parameter = self.parameters[name]
-            self.optimizer.state[parameter][kind] = laid_out(value, parameter) if value.ndim else value
+            self.optimizer.state[parameter][kind] = (
+                laid_out(value, parameter) if value.ndim else value.to(parameter.device)
+            )
         _set_random_state(state.parts["random"], self.network.device)
         self.best = dict(state.parts.get("best", {}))
 

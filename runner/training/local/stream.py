@@ -22,6 +22,8 @@ class Stream:
     ) -> None:
         self.lines: list[Line] = []
         self._follow = follow
+        self._behind = False
+        """Whether the file lacks lines; a full disk must not end a training."""
         self._file, self._writes = file, writes and file is not None
 
     def resume(self, step: int) -> bool:
@@ -33,27 +35,41 @@ class Stream:
         if not kept or kept[-1]["step"] != step:
             return False
         self.lines = kept
-        self._rewrite()
-        return True
+        self._behind = True
+        return self.sync() is None
 
     def start(self) -> None:
         """Begin an empty file."""
         self.lines = []
-        self._rewrite()
+        self._behind = True
+        self.sync()
 
     def add(self, line: Line) -> None:
         """Append a line."""
         self.lines.append(line)
-        if self._file is not None and self._writes:
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+        if self._file is not None and self._writes and not self._behind:
+            try:
+                with self._file.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line) + "\n")
+            except OSError:
+                self._behind = True
         self._follow(line)
 
-    def sync(self) -> None:
-        """Return once every line is on the disk."""
-        if self._file is not None:
+    def sync(self) -> str | None:
+        """Return once every line is on the disk, or why that cannot be."""
+        if self._file is None or not self._writes:
+            return None
+        try:
+            if self._behind:
+                fresh = self._file.with_suffix(".tmp")
+                fresh.write_text("".join(json.dumps(line) + "\n" for line in self.lines), encoding="utf-8")
+                fresh.replace(self._file)
             with self._file.open("rb") as file:
                 os.fsync(file.fileno())
+        except OSError as error:
+            return str(error)
+        self._behind = False
+        return None
 
     @property
     def steps(self) -> list[Line]:
@@ -74,12 +90,6 @@ class Stream:
             since.append(line)
         labels = sum(line["labels"] for line in since)
         return sum(line["loss"] * line["labels"] for line in since) / labels if labels else None
-
-    def _rewrite(self) -> None:
-        if self._file is not None and self._writes:
-            fresh = self._file.with_suffix(".tmp")
-            fresh.write_text("".join(json.dumps(line) + "\n" for line in self.lines), encoding="utf-8")
-            fresh.replace(self._file)
 
 
 def _whole_lines(file: Path) -> list[Line]:
