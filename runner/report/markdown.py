@@ -83,7 +83,7 @@ def _sections(report: Report, room: _Room) -> Iterator[str]:
 
 def _findings(findings: Sequence[Finding]) -> str:
     return "\n".join(
-        f"- ⚠️ **{inline(finding.message, 300)}** Likely cause: {inline(finding.cause, 300)}. "
+        f"- ⚠️ **{inline(finding.message, 300)}.** Likely cause: {inline(finding.cause, 300)}. "
         f"Remedy: {inline(finding.remedy, 300)}."
         for finding in findings
     )

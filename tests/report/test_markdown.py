@@ -150,3 +150,11 @@ def test_an_example_cannot_pass_for_another_part_of_itself(report):
         "base",
         "tuned",
     ]
+
+
+def test_what_was_kept_and_what_looks_wrong_follow_the_curve(report):
+    text = render_markdown(report)
+    assert "Epoch 1 of 3 kept" in text
+    (finding,) = [line for line in text.splitlines() if line.startswith("- ⚠️")]
+    assert "by heart. Remedy: " in finding
+    assert text.index("mermaid") < text.index("Epoch 1 of 3 kept") < text.index(finding)
