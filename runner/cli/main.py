@@ -14,7 +14,6 @@ from typing import Any
 import click
 
 from runner.errors import GituneError
-from runner.models.cores import wait_politely
 
 USAGE, INTERRUPTED = 64, 130
 
@@ -83,7 +82,6 @@ def gitune(context: click.Context, directory: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a verb and exit with its code (docs/cli.md)."""
-    wait_politely()
     try:
         code = gitune.main(arguments, prog_name="gitune", standalone_mode=False)
     except click.UsageError as error:

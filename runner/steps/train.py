@@ -6,6 +6,7 @@ import json
 
 from runner.errors import Location, TerminalError
 from runner.inference.agreement import check_same_tokens, refuse_calls_as_answers
+from runner.models.cores import ROUNDS_IN_TRAINING, wait_politely
 from runner.models.hf_to_gguf import gguf_obstacle
 from runner.progress import Progress
 from runner.steps.context import StepContext, StepResult, to_json, to_jsonl
@@ -21,6 +22,8 @@ def run(context: StepContext) -> StepResult:
             inputs would fail again.
         GituneError: when the serving engine would read other tokens than training does.
     """
+    # Before the comparison of tokens loads the serving engine, for which other threads would do.
+    wait_politely(ROUNDS_IN_TRAINING)
     spec, registry = context.subject.spec, context.registry
     _require_data_of_objective(context)
     base = context.base()

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from runner.errors import UsageError
 from runner.models.base import BaseFiles
-from runner.models.cores import wait_politely
+from runner.models.cores import ROUNDS_IN_TRAINING, wait_politely
 from runner.progress import Report
 from runner.spec.models import Training
 from runner.training.curve import Line
@@ -75,7 +75,7 @@ class Backend(Protocol):
 def open_backend(name: str) -> Backend:
     """Return the backend called `name` in a spec."""
     if name == "local":
-        wait_politely()
+        wait_politely(ROUNDS_IN_TRAINING)
         from runner.training.local.backend import LocalBackend
 
         return LocalBackend()

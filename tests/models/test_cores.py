@@ -29,8 +29,10 @@ def test_a_users_own_waiting_policy_is_kept(monkeypatch):
     cores.wait_politely()
     assert "GOMP_SPINCOUNT" not in cores.os.environ
     monkeypatch.delenv("OMP_WAIT_POLICY")
+    cores.wait_politely(77)
+    assert cores.os.environ["GOMP_SPINCOUNT"] == "77"
     cores.wait_politely()
-    assert cores.os.environ["GOMP_SPINCOUNT"] == "20000"
+    assert cores.os.environ["GOMP_SPINCOUNT"] == "77"
     monkeypatch.setenv("GOMP_SPINCOUNT", "5")
     cores.wait_politely()
     assert cores.os.environ["GOMP_SPINCOUNT"] == "5"
