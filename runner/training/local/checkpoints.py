@@ -92,15 +92,15 @@ class Checkpoints:
         for name, tensors in state.parts.items():
             file = fresh / f"{name}.safetensors"
             save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, file)
-            _sync(file)
+            sync(file)
             files[file.name] = digest_file(file)
         (fresh / STATE).write_text(json.dumps({"step": state.step, "files": files}), encoding="utf-8")
-        _sync(fresh / STATE)
-        _sync(fresh)
+        sync(fresh / STATE)
+        sync(fresh)
         target = fresh.with_suffix("")
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
         # Also later ones: a run that could not go on from them began anew.
         for other in self._whole():
             if other != target:
@@ -132,7 +132,8 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Return once a file's bytes, or a folder's names, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from runner.digest import digest_file
+from runner.training.local.checkpoints import sync
 
 SEAL, BEST = "sealed.json", "best.safetensors"
 
@@ -42,13 +42,13 @@ def seal(folder: Path, step: int, best: Mapping[str, torch.Tensor]) -> None:
         save_file({name: tensor.contiguous() for name, tensor in best.items()}, folder / BEST)
     files = {file.name: digest_file(file) for file in sorted(folder.iterdir())}
     for path in (*(folder / name for name in files), folder):
-        _sync(path)
+        sync(path)
     fresh = folder / f"{SEAL}.tmp"
     fresh.write_text(json.dumps({"step": step, "files": files}), encoding="utf-8")
-    _sync(fresh)
+    sync(fresh)
     fresh.rename(folder / SEAL)
-    _sync(folder)
-    _sync(folder.parent)
+    sync(folder)
+    sync(folder.parent)
     for other in folder.parent.glob("checkpoint-*"):
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
@@ -63,11 +63,3 @@ def newest_sealed(state: Path) -> Sealed | None:
                 best = load_file(folder / BEST) if BEST in facts["files"] else {}
                 return Sealed(folder, facts["step"], best)
     return None
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
