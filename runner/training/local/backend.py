@@ -103,9 +103,10 @@ def _layout(job: TrainJob, processes: int | None, report: Report) -> Layout:
     device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
     there = processes or (torch.cuda.device_count() if device == "cuda" else 1)
     asked, in_4_bits = job.training.parallelism, job.training.method == "qlora" and device == "cuda"
+    one = "objective: dpo trains on one device" if job.training.objective == "dpo" else "there is one device here"
     if there == 1 or asked == "none" or job.training.objective == "dpo":
         if asked in {"ddp", "fsdp"}:
-            report(Progress(f"training: there is one device here, so parallelism: {asked} changes nothing"))
+            report(Progress(f"training: {one}, so parallelism: {asked} changes nothing"))
         return Layout(device, 1, sharded=False)
     if asked == "fsdp" and in_4_bits:
         raise GituneError(

@@ -124,6 +124,8 @@ class _Run:
         self.steps_per_epoch = math.ceil(len(data.train) / training.batch_size)
         self.steps = training.num_epochs * self.steps_per_epoch
         self.step = 0
+        self.stalled = False
+        """Whether early stopping ends the run."""
         self.best: dict[str, torch.Tensor] = {}
         file = checkpoints.folder / "metrics.jsonl" if checkpoints.folder else None
         self.stream = Stream(file, writes=group.leads, follow=follow)
@@ -138,6 +140,7 @@ class _Run:
             self.stream.start()
             return 0
         self._restore(state)
+        self.stalled = self._stalls()
         self.live.go_on(self.stream.lines)
         self.live.say(f"going on after step {self.step} of {self.steps}, from the last checkpoint")
         return self.step
@@ -152,7 +155,7 @@ class _Run:
             self._train_step(batch)
             if self._evaluation_due():
                 self._evaluate()
-            if self.group.leaders(self.checkpoints.due(last=self.step == self.steps or self._stalled())):
+            if self.group.leaders(self.checkpoints.due(last=self.step == self.steps or self.stalled)):
                 self._save()
 
     def _batches_left(self) -> Iterator[list[EncodedRow]]:
@@ -161,7 +164,7 @@ class _Run:
             epoch, index = divmod(self.step, self.steps_per_epoch)
             batches = effective_batches(self.data.train, self.training.batch_size, self.training.seed, epoch + 1)
             for batch in batches[index:]:
-                if self._stalled():
+                if self.stalled:
                     return
                 self.step += 1
                 yield batch
@@ -235,6 +238,7 @@ class _Run:
         if best_evaluation(self.stream.evaluations) is self.stream.lines[-1]:
             best = snapshot(self.model)
             self.best = best if self.group.leads else {}
+        self.stalled = self._stalls()
         self.live.evaluated(self.stream, self.training)
 
     def _validate(self) -> float:
@@ -258,8 +262,8 @@ class _Run:
     def _evaluation_due(self) -> bool:
         return self.step % (self.training.eval_steps or self.steps_per_epoch) == 0 or self.step == self.steps
 
-    def _stalled(self) -> bool:
-        """Return whether early stopping ends the run."""
+    def _stalls(self) -> bool:
+        """Return whether too many evaluations came after the best one."""
         trained = [line for line in self.stream.evaluations if line["step"]]
         best = best_evaluation(trained)
         stopping = self.training.early_stopping
