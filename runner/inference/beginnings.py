@@ -1,4 +1,4 @@
-"""Prompts as token ids -> the beginning each shares with others, which an engine then reads once: `shared_beginnings(…)`.
+"""Prompts as token ids -> the beginning each shares with others, which an engine then reads once.
 
 What is shared depends on the whole test set and on nothing else, not on order or on how many work at it: an answer's
 last bits depend on where reading was cut in two.
@@ -7,7 +7,6 @@ last bits depend on where reading was cut in two.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os.path import commonprefix
 
 WORTH_SHARING = 16
 """Tokens; taking a shorter beginning out of memory costs as much as reading it."""
@@ -34,4 +33,7 @@ def shared_beginnings(prompts: Mapping[str, Sequence[int]], groups: Mapping[str,
 def _beginning(prompts: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     """Return what all begin with; at least one token of each is left, because the answer follows from reading it."""
     longest = min(len(prompt) for prompt in prompts) - 1
-    return tuple(commonprefix(prompts))[:longest]
+    # What the first and the last in order begin with, all between them do.
+    pairs = zip(min(prompts), max(prompts), strict=False)
+    differs = next((at for at, (one, other) in enumerate(pairs) if one != other), longest)
+    return prompts[0][: min(differs, longest)]
