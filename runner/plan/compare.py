@@ -53,12 +53,15 @@ def narrowed(plan: Plan, touched: Touched, difference: Difference) -> Plan:
         difference: what that means.
     """
     found = {spec.name: spec for spec in difference.specs}
-    specs = [
-        spec.model_copy(update={"change_class": found[spec.name].change_class, "flags": found[spec.name].flags})
-        if spec.name in found
-        else spec.model_copy(update={"change_class": "nothing", "flags": []})
-        for spec in plan.specs
-    ]
+    specs = []
+    for spec in plan.specs:
+        change = found.get(spec.name)
+        since = (
+            {"change_class": change.change_class, "flags": [*change.flags]}
+            if change
+            else {"change_class": "nothing", "flags": []}
+        )
+        specs.append(spec.model_copy(update=since))
     return plan.model_copy(
         update={
             "specs": specs,

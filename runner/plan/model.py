@@ -116,7 +116,7 @@ class SpecPlan(PlanPart):
     live: str | None = None
     """Version that is live under the spec's alias; null when there is none."""
     change_class: ChangeClass | None = Field(default=None, alias="class")
-    """What the change since the live (else the last released) version costs at most, or since the commit of `--base`."""
+    """What the change since the live (else last released) version costs at most, or since the commit of `--base`."""
     flags: list[Flag] = []
     """What the change does to the bar that the model is judged by."""
     steps: list[PlannedStep]

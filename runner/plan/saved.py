@@ -142,17 +142,15 @@ def refuse_stale(saved: SavedPlan, now: SavedPlan, file: Path) -> None:
     told = list(_differences(saved, now))
     if not told and saved.plan.digest == now.plan.digest:
         return
+    if _is_done(saved, now):
+        done = f"the plan {file} was already applied, or another run did the same: nothing is left to do"
+        raise GituneError(done, hint="`gitune status` shows what is live; plan again for what is to come")
     lines = told[:MOST_TOLD] or ["what it was made from"]
     if len(told) > MOST_TOLD:
         lines.append(f"and {len(told) - MOST_TOLD} more")
     listed = "\n".join(f"  - {line}" for line in lines)
-    if _is_done(saved, now):
-        hint = "nothing is left to do: this plan was already applied, or somebody did the same"
-    else:
-        hint = _AGAIN
-    raise GituneError(
-        f"the plan {file} is stale; nothing was done. Since it was made, this changed:\n{listed}", hint=hint
-    )
+    message = f"the plan {file} is stale, and nothing was done. Since it was made, this changed:\n{listed}"
+    raise GituneError(message, hint=_AGAIN)
 
 
 def undone(planned: SpecPlan, ran: Sequence[Step], reader: RegistryReader) -> list[Step]:
@@ -208,11 +206,19 @@ def _registry_differences(saved: SpecPlan, now: SpecPlan) -> Iterator[str]:
     if saved.champion != now.champion:
         was, now_is = saved.champion or "nothing", now.champion or "nothing"
         yield f"registry: {saved.name} was compared with {was}, and now with {now_is}"
-    for old, new in zip(saved.steps, now.steps, strict=True):
-        if settled(old.action) != settled(new.action):
-            yield f"registry: {old.step} of {saved.name} was {old.action}, and is now {new.action} ({new.reason})"
-        elif old.key != new.key:
-            yield f"registry: {old.step} of {saved.name} has another key"
+    differing = [
+        (old, new)
+        for old, new in zip(saved.steps, now.steps, strict=True)
+        if (settled(old.action), old.key) != (settled(new.action), new.key)
+    ]
+    if not differing:
+        return
+    # What follows from the first one is not worth a line each.
+    (old, new), *later = differing
+    change = f"was {old.action}, and is now {new.action} ({new.reason})"
+    told = change if old.action != new.action else f"is still {old.action}, but with another key"
+    also = f"; and so {', '.join(step.step for step, _ in later)}" if later else ""
+    yield f"registry: {old.step} of {saved.name} {told}{also}"
 
 
 def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
