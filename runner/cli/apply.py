@@ -17,7 +17,7 @@ from runner.cli.project import Project, cache_folder, coloured, open_project
 from runner.errors import GituneError, UsageError
 from runner.executors.local import LocalExecutor
 from runner.plan.model import Plan
-from runner.plan.saved import Request, undone
+from runner.plan.request import Request
 from runner.reconcile import Outcome, Reconciler, apply_plan
 from runner.report.outcome import render_outcome
 
@@ -49,7 +49,7 @@ def apply(
     With a FILE that `gitune plan -o` wrote: do exactly that without asking, or refuse when anything changed since.
     """
     project = open_project(directory)
-    request = Request(specs=[*specs], through=last_step(through), retry=retry, force_older=force_older)
+    request = Request(specs=specs, through=last_step(through), retry=retry, force_older=force_older)
     planned, asks = _planned(project, request, given=through is not None)
     click.echo(shown(planned.plan, coloured() and not as_json), err=as_json)
     if asks and not planned.plan.idle and not yes:
@@ -63,7 +63,7 @@ def apply(
 
 def _planned(project: Project, request: Request, *, given: bool) -> tuple[Planned, bool]:
     """Return the plan, and whether to ask before it is applied: a saved plan was reviewed already."""
-    if (file := saved_file(tuple(request.specs), project)) is None:
+    if (file := saved_file(request.specs, project)) is None:
         return make(project, request), True
     if given or request.retry or request.force_older:
         raise UsageError(
@@ -82,6 +82,8 @@ def _run(project: Project, planned: Planned) -> list[Outcome]:
 
 def _account(project: Project, plan: Plan, outcomes: list[Outcome]) -> None:
     """Hold what was done against what the plan said: nothing done is a success only where that was the plan."""
+    from runner.plan.saved import undone
+
     for planned, outcome in zip(plan.specs, outcomes, strict=True):
         stopped = outcome.error is not None or outcome.blocked is not None
         if not stopped and (left := undone(planned, outcome.ran, project.registry)):

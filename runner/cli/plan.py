@@ -8,7 +8,7 @@ import click
 
 from runner.cli.planning import THROUGH, last_step, make, shown
 from runner.cli.project import coloured, open_project
-from runner.plan.saved import Request, write_plan
+from runner.plan.request import Request
 
 CHANGES = 2
 
@@ -38,11 +38,11 @@ def plan(
 ) -> int:
     """Say what an apply would do for all SPECS (default: every spec), and why."""
     project = open_project(directory)
-    request = Request(specs=[*specs], base=base, through=last_step(through), retry=retry, force_older=force_older)
+    request = Request(specs=specs, base=base, through=last_step(through), retry=retry, force_older=force_older)
     planned = make(project, request)
     found = planned.plan
     click.echo(found.model_dump_json(indent=2) if as_json else shown(found, coloured()))
     if out is not None:
-        write_plan(planned.sealed(project), out)
+        planned.save(project, out)
         click.echo(f"saved; `gitune apply {out}` does exactly this, or refuses when anything changed", err=True)
     return CHANGES if detailed_exitcode and not found.idle else 0

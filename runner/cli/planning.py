@@ -14,7 +14,7 @@ from runner.models.memory import training_memory
 from runner.plan.build import build_plan
 from runner.plan.delivery import Delivery
 from runner.plan.model import Plan
-from runner.plan.saved import Request, SavedPlan, read_plan, refuse_stale, seal_plan
+from runner.plan.request import Request
 from runner.plan.subject import Subject
 from runner.registry.facts import STEPS, Step
 from runner.report.text import render_plan
@@ -31,9 +31,11 @@ class Planned:
     subjects: list[Subject]
     delivery: Delivery
 
-    def sealed(self, project: Project) -> SavedPlan:
-        """Bind the plan to what it was made from."""
-        return seal_plan(self.plan, self.request, self.subjects, project.config)
+    def save(self, project: Project, file: Path) -> None:
+        """Write the plan to a file, bound to what it was made from."""
+        from runner.plan.saved import seal_plan, write_plan
+
+        write_plan(seal_plan(self.plan, self.request, self.subjects, project.config), file)
 
 
 def last_step(through: str | None) -> Step:
@@ -61,7 +63,7 @@ def make(project: Project, request: Request) -> Planned:
     return Planned(request, plan, subjects, delivery)
 
 
-def saved_file(specs: tuple[str, ...], project: Project) -> Path | None:
+def saved_file(specs: Sequence[str], project: Project) -> Path | None:
     """Return the saved plan that the arguments of `apply` mean; None when they name specs.
 
     A spec's name has no dot and no slash; where a spec and a file have the same name, the spec is meant.
@@ -80,9 +82,11 @@ def make_saved(project: Project, file: Path) -> Planned:
     Raises:
         GituneError: when the file is no plan, or a stale one.
     """
+    from runner.plan.saved import read_plan, refuse_stale, seal_plan
+
     saved = read_plan(file)
     planned = make(project, saved.request)
-    refuse_stale(saved, planned.sealed(project), file)
+    refuse_stale(saved, seal_plan(planned.plan, saved.request, planned.subjects, project.config), file)
     return planned
 
 

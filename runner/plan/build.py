@@ -62,7 +62,7 @@ def look(walk: Walk) -> Walk:
 def _plan_spec(walk: Walk, promised: dict[str, str], history: History, memory: Memory | None) -> SpecPlan:
     decisions = look(walk).decisions
     spec, champion, live = walk.subject.spec, walk.champion, walk.live
-    since = since_release(walk)
+    since = since_release(walk, live)
     return SpecPlan(
         name=spec.name,
         version=spec.version,

@@ -19,6 +19,7 @@ from runner.digest import digest_bytes, digest_json
 from runner.errors import GituneError
 from runner.plan.keys import IMPLEMENTATION, template_digest
 from runner.plan.model import Plan, PlannedStep, PlanPart, SpecPlan, settled
+from runner.plan.request import Request
 from runner.plan.subject import Subject
 from runner.plan.walk import PREDICT_STEPS
 from runner.registry.facts import RegistryReader, Step
@@ -32,21 +33,6 @@ MOST_TOLD = 12
 """Differences that a refusal lists."""
 
 _AGAIN = "plan again, review it, and apply the new plan"
-
-
-class Request(PlanPart):
-    """What was asked of `gitune plan`, so that the same can be asked again."""
-
-    specs: Sequence[str] = ()
-    """Specs named; empty for all."""
-    base: str | None = None
-    """Reference whose difference is planned."""
-    through: Step = "deploy"
-    """Last step to plan."""
-    retry: bool = False
-    """Steps that failed for good run again."""
-    force_older: bool = False
-    """A deployment from a commit that is not after the live one is allowed."""
 
 
 class SavedPlan(PlanPart):

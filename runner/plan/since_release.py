@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from runner.plan.model import ChangeClass, Flag
 from runner.plan.walk import Walk
-from runner.registry.facts import Step, Version
+from runner.registry.facts import Deployment, Step, Version
 
 
 class Since(NamedTuple):
@@ -20,13 +20,18 @@ class Since(NamedTuple):
     flags: list[Flag]
 
 
-def since_release(walk: Walk) -> Since:
-    """Classify the change that a walk was decided for."""
-    spec, live = walk.subject.spec, walk.live
+def since_release(walk: Walk, live: Deployment | None) -> Since:
+    """Classify the change that a walk was decided for.
+
+    Args:
+        walk: every step decided.
+        live: what is live under the spec's alias.
+    """
+    spec = walk.subject.spec
     is_live = live is not None and (live.version, live.target) == (spec.version, spec.deployment.target)
     if is_live and all(decision.action in ("REUSE", "NONE") for decision in walk.decisions.values()):
         return Since("nothing", [])
-    version = _reference(walk)
+    version = _reference(walk, live)
     if version is None:
         return Since("new", [])
     # Late: a plan with nothing to do needs none of it.
@@ -36,8 +41,8 @@ def since_release(walk: Walk) -> Since:
     return Since(classify(steps if is_live else [*steps, "deploy"]), _flags(walk, version))
 
 
-def _reference(walk: Walk) -> Version | None:
-    name, live = walk.subject.spec.name, walk.live
+def _reference(walk: Walk, live: Deployment | None) -> Version | None:
+    name = walk.subject.spec.name
     if live is not None and live.version is not None and (found := walk.reader.version(name, live.version)) is not None:
         return found
     return next(reversed(walk.reader.versions(name)), None)
