@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from runner.cli.planning import THROUGH, Planned, last_step, make, make_saved, saved_file, shown
+from runner.cli.planning import THROUGH, Planned, last_step, make_or_load
 from runner.cli.progress import Narrator
 from runner.cli.project import Project, cache_folder, coloured, open_project
 from runner.errors import GituneError, UsageError
@@ -20,6 +20,7 @@ from runner.plan.model import Plan
 from runner.plan.request import Request
 from runner.reconcile import Outcome, Reconciler, apply_plan
 from runner.report.outcome import render_outcome
+from runner.report.scope import render_scoped
 
 # Over several specs the first of these that occurs is the exit code.
 CODES = (1, 5, 3, 4)
@@ -50,26 +51,15 @@ def apply(
     """
     project = open_project(directory)
     request = Request(specs=specs, through=last_step(through), retry=retry, force_older=force_older)
-    planned, asks = _planned(project, request, given=through is not None)
-    click.echo(shown(planned.plan, coloured() and not as_json), err=as_json)
-    if asks and not planned.plan.idle and not yes:
+    planned, reviewed = make_or_load(project, request, told=bool(through or retry or force_older))
+    click.echo(render_scoped(planned.plan, coloured() and not as_json), err=as_json)
+    if not (yes or reviewed or planned.plan.idle):
         _ask()
     outcomes = _run(project, planned)
     _account(project, planned.plan, outcomes)
     click.echo(_as_json(planned.plan, outcomes) if as_json else render_outcomes(outcomes))
     codes = [outcome.exit_code for outcome in outcomes]
     return next((code for code in CODES if code in codes), max(codes, default=0))
-
-
-def _planned(project: Project, request: Request, *, given: bool) -> tuple[Planned, bool]:
-    """Return the plan, and whether to ask before it is applied: a saved plan was reviewed already."""
-    if (file := saved_file(request.specs, project)) is None:
-        return make(project, request), True
-    if given or request.retry or request.force_older:
-        raise UsageError(
-            f"{file} says already what to do", hint="give --through, --retry and --force-older to `plan -o`"
-        )
-    return make_saved(project, file), False
 
 
 def _run(project: Project, planned: Planned) -> list[Outcome]:

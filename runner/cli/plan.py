@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from runner.cli.planning import THROUGH, last_step, make, shown
+from runner.cli.planning import THROUGH, last_step, make
 from runner.cli.project import coloured, open_project
 from runner.plan.request import Request
+from runner.report.scope import render_scoped
 
 CHANGES = 2
 
@@ -41,7 +42,7 @@ def plan(
     request = Request(specs=specs, base=base, through=last_step(through), retry=retry, force_older=force_older)
     planned = make(project, request)
     found = planned.plan
-    click.echo(found.model_dump_json(indent=2) if as_json else shown(found, coloured()))
+    click.echo(found.model_dump_json(indent=2) if as_json else render_scoped(found, coloured()))
     if out is not None:
         planned.save(project, out)
         click.echo(f"saved; `gitune apply {out}` does exactly this, or refuses when anything changed", err=True)

@@ -17,7 +17,6 @@ from runner.plan.model import Plan
 from runner.plan.request import Request
 from runner.plan.subject import Subject
 from runner.registry.facts import STEPS, Step
-from runner.report.text import render_plan
 
 THROUGH = click.Choice(["evaluate", *STEPS])
 
@@ -76,27 +75,28 @@ def saved_file(specs: Sequence[str], project: Project) -> Path | None:
     return file if looks_like_a_file or (file.is_file() and not is_spec) else None
 
 
-def make_saved(project: Project, file: Path) -> Planned:
-    """Plan again what a file says, and refuse unless exactly that comes out.
+def make_or_load(project: Project, request: Request, *, told: bool) -> tuple[Planned, bool]:
+    """Return the plan that `apply` was asked for, and whether it is a saved one, which was reviewed already.
+
+    Args:
+        project: the repository.
+        request: the arguments of `apply`.
+        told: whether options were given that only a plan that is made now can follow.
 
     Raises:
         GituneError: when the file is no plan, or a stale one.
+        UsageError: when options contradict it.
     """
+    if (file := saved_file(request.specs, project)) is None:
+        return make(project, request), False
+    if told:
+        raise UsageError(f"{file} says already what to do", hint="give --through, --retry, --force-older to `plan -o`")
     from runner.plan.saved import read_plan, refuse_stale, seal_plan
 
     saved = read_plan(file)
     planned = make(project, saved.request)
     refuse_stale(saved, seal_plan(planned.plan, saved.request, planned.subjects, project.config), file)
-    return planned
-
-
-def shown(plan: Plan, color: bool) -> str:
-    """Render a plan for a terminal; one of a difference begins with what it leaves out."""
-    if plan.base is None:
-        return render_plan(plan, color)
-    from runner.report.difference import render_scope
-
-    return f"{render_scope(plan)}\n\n{render_plan(plan, color)}" if plan.specs else render_scope(plan)
+    return planned, True
 
 
 def _build(project: Project, request: Request, subjects: list[Subject], delivery: Delivery) -> Plan:

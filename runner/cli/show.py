@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from runner.cli.planning import shown
 from runner.cli.project import coloured
 from runner.plan.saved import read_plan
+from runner.report.scope import render_scoped
 
 
 @click.command()
@@ -17,5 +17,5 @@ from runner.plan.saved import read_plan
 def show(file: Path, as_json: bool) -> int:
     """Show the plan in FILE. Whether it is stale, `apply` says."""
     plan = read_plan(file).plan
-    click.echo(plan.model_dump_json(indent=2) if as_json else shown(plan, coloured()))
+    click.echo(plan.model_dump_json(indent=2) if as_json else render_scoped(plan, coloured()))
     return 0

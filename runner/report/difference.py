@@ -1,4 +1,4 @@
-"""`Difference` -> text for a terminal, or Markdown for a comment; and what a plan with a base was narrowed to.
+"""`Difference` -> text for a terminal, or Markdown for a comment.
 
 Values come from users' files: control characters are shown, not sent, and in Markdown nothing of them is markup.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from runner.plan.difference import Difference, SpecDifference
-from runner.plan.model import Change, Plan
+from runner.plan.model import Change
 from runner.report.escape import inline
 from runner.report.table import table
 from runner.report.text import printable
@@ -18,6 +18,9 @@ from runner.spec.config import CONFIG_FILE
 
 MAX_ROWS = 50
 """Changes of one spec that Markdown shows."""
+
+LIMIT = 60_000
+"""Longest Markdown, in UTF-16 units as GitHub counts."""
 
 _SHA256 = 64
 _LONGEST = 60
@@ -28,7 +31,7 @@ def render_difference(difference: Difference, *, coloured: bool) -> str:
     head = [f"{_sides(difference)}: {_counts(difference)}"]
     blocks = ["\n".join(head + [f"  {_words(change, CONFIG_FILE)}" for change in difference.config])]
     blocks += ["\n".join(_spec(spec, coloured=coloured)) for spec in difference.specs]
-    return printable_lines("\n\n".join(blocks), coloured=coloured)
+    return _printable("\n\n".join(blocks), coloured=coloured)
 
 
 def markdown_difference(difference: Difference) -> str:
@@ -48,24 +51,27 @@ def markdown_difference(difference: Difference) -> str:
         parts.append(table(["spec", "version", "change", "judged by", "rows"], rows, MAX_ROWS))
     if difference.config:
         parts.append(f"{CONFIG_FILE} changed:\n\n{_changes_table(difference.config)}")
-    for spec in difference.specs:
-        if spec.changes:
-            body = _changes_table(spec.changes)
-            parts.append(f"<details><summary>{inline(spec.name)}</summary>\n\n{body}\n\n</details>")
-    parts += [f"{inline(spec.name)}: {inline(spec.note)}" for spec in difference.specs if spec.note]
-    return "\n\n".join(parts)
+    parts += [f"{inline(spec.name)}: {inline(spec.note)}" for spec in difference.specs if spec.note][:MAX_ROWS]
+    folded = [_folded(spec) for spec in difference.specs if spec.changes]
+    room = LIMIT - sum(map(_length, parts))
+    shown = 0
+    while shown < len(folded) and (room := room - _length(folded[shown])) >= 0:
+        shown += 1
+    if left_out := len(folded) - shown:
+        folded[shown:] = [f"The changes of {left_out} more specs were left out: the comment would be too long."]
+    return "\n\n".join([*parts, *folded])
 
 
-def render_scope(plan: Plan) -> str:
-    """Say what a plan with a base leaves out; empty without a base."""
-    if plan.base is None:
-        return ""
-    said = f"Since {plan.base[:8]}: {len(plan.specs)} touched, {plan.unchanged} as they were"
-    removed = f"\nRemoved: {', '.join(plan.removed)}" if plan.removed else ""
-    return printable_lines(f"{said}.{removed}", coloured=False)
+def _folded(spec: SpecDifference) -> str:
+    body = _changes_table(spec.changes)
+    return f"<details><summary>{inline(spec.name)}</summary>\n\n{body}\n\n</details>"
 
 
-def printable_lines(text: str, *, coloured: bool) -> str:
+def _length(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2 + 2
+
+
+def _printable(text: str, *, coloured: bool) -> str:
     """Show control characters of every line as escapes, our own colours excepted."""
     lines = text.split("\n")
     return "\n".join(line if coloured and line.startswith("\x1b[") else printable(line) for line in lines)
