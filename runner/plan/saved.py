@@ -73,9 +73,14 @@ def seal_plan(plan: Plan, request: Request, subjects: Sequence[Subject], config:
 
 def write_plan(saved: SavedPlan, file: Path) -> None:
     """Write a plan to a file, whole or not at all."""
+    text = saved.model_dump_json(indent=1) + "\n"
+    if file.exists() and not file.is_file():
+        # A pipe or /dev/stdout is written to, never replaced.
+        file.write_text(text, encoding="utf-8")
+        return
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        temporary.write_text(saved.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -226,3 +229,23 @@ def test_a_repository_in_a_folder_of_another(world, capsys, tmp_path):
     assert run(world, "-C", "models", "diff", "HEAD", "--json") == 0
     (spec,) = json.loads(capsys.readouterr().out)["specs"]
     assert [change["path"] for change in spec["changes"]] == ["training.learning_rate"]
+
+
+def test_loads_no_heavy_module(world):
+    world.spec["dataset"]["split"]["test"] = 0.3
+    world.write()
+    code = (
+        "import sys\n"
+        "from runner.cli.main import main\n"
+        "try:\n"
+        f"    main(['-C', {str(world.root)!r}, 'plan', '--base', 'main'])\n"
+        "except SystemExit as end:\n"
+        "    print('exit', end.code)\n"
+        "print('LOADED', *{name.partition('.')[0] for name in sys.modules})\n"
+    )
+    here = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True, check=True)
+    assert "change: predict" in done.stdout or "change: retrain" in done.stdout
+    assert "exit 0" in done.stdout
+    loaded = set(done.stdout.rsplit("LOADED", 1)[1].split())
+    assert not loaded & {"torch", "transformers", "jsonschema", "numpy", "scipy", "xllamacpp", "phonenumbers", "rich"}

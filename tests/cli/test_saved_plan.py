@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import threading
 
 import pytest
 from repository import commit, git, make_repository, run
 from world import World, fake_weights, row
 
-from runner.plan.model import Estimate, PlannedStep, SpecPlan
+from runner.plan.model import Estimate, PlannedStep, SpecPlan, make_plan
 from runner.plan.saved import undone
 from runner.registry.facts import STEPS
 
@@ -244,6 +246,18 @@ def test_a_plan_is_written_whole_or_not_at_all(world, capsys):
     assert not list(world.root.glob(".it.plan*"))
 
 
+def test_a_pipe_is_written_to_and_stays_one(world):
+    pipe = world.root / "pipe.plan"
+    os.mkfifo(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(json.loads(pipe.read_text())), daemon=True)
+    reader.start()
+    assert run(world, "plan", "-o", "pipe.plan") == 0
+    reader.join(10)
+    assert read[0]["kind"] == "gitune/plan"
+    assert pipe.is_fifo()
+
+
 def planned(**actions) -> SpecPlan:
     steps = [
         PlannedStep(step=step, action=actions.get(step, "NONE"), key="k" * 64, reason="", estimate=Estimate())
@@ -261,3 +275,17 @@ def test_nothing_done_is_a_success_only_where_that_was_the_plan(world):
     key = next(world.registry.records("prepare")).key
     steps = [step.model_copy(update={"key": key}) for step in said.steps]
     assert undone(said.model_copy(update={"steps": steps}), [], world.registry) == []
+
+
+def test_the_digest_is_of_what_is_decided_and_not_of_why():
+    one = planned(train="RUN")
+    steps = [step.model_copy(update={"reason": "another", "estimate": Estimate(seconds=1)}) for step in one.steps]
+    digest = make_plan([one], "head").digest
+    assert make_plan([one.model_copy(update={"steps": steps})], "head").digest == digest
+    # Who waits for another run does the step himself, should that die.
+    assert make_plan([planned(train="WAIT")], "head").digest == digest
+    others = [
+        one.model_copy(update=change) for change in ({"live": "0.9.0"}, {"champion": "0.9.0"}, {"version": "2.0.0"})
+    ]
+    digests = {make_plan([other], "head").digest for other in [*others, planned(), planned(train="REUSE")]}
+    assert len(digests | {digest, make_plan([one], "other").digest}) == 7
