@@ -21,6 +21,8 @@ VERBS = {
     "validate": "Check specs and say everything that is wrong.",
     "plan": "Say what an apply would do, and why.",
     "apply": "Run the steps that are needed, judge the gates, deploy.",
+    "show": "Show a saved plan.",
+    "diff": "Say what changed in the specs, and what that means.",
     "status": "Compare what the specs ask for with what is live.",
     "explain": "Print and verify the proof of a released version.",
     "history": "List what was live when.",
