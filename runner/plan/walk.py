@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from runner.errors import Problem, SpecError
+from runner.errors import SpecError
 from runner.plan import keys
 from runner.plan.changes import describe, explain_miss, nearest
 from runner.plan.delivery import Delivery, Obstacle
 from runner.plan.model import Action, Change
+from runner.plan.next_version import version_taken
 from runner.plan.subject import Subject
 from runner.registry.facts import STEPS, Deployment, Record, RegistryReader, Step, Version
-from runner.spec.semver import next_minor
 
 NEEDS: Mapping[Step, tuple[Step, ...]] = {
     "prepare": (),
@@ -200,20 +200,7 @@ class Walk:
             raise self._version_taken(train, released)
 
     def _version_taken(self, decision: Decision, released: Version) -> SpecError:
-        spec, loaded = self.subject.spec, self.subject.loaded
-        made = self.reader.record("train", released.content.train_key)
-        changes = explain_miss(decision.inputs, made, self.subject, self.reader) if made else []
-        why = f" ({describe(changes, self.subject)})" if changes else ""
-        newest = self.reader.versions(spec.name)[-1].version
-        return SpecError(
-            [
-                Problem(
-                    f"{spec.name} {released.version} is released and never changes, but this spec differs{why}",
-                    loaded.where("version"),
-                    f"give it a new version, such as `version: {next_minor(newest)}`",
-                )
-            ]
-        )
+        return SpecError([version_taken(decision.inputs, released, self.subject, self.reader)])
 
     def _answers(self, adapter: str | None) -> keys.Inputs:
         spec, prompts = self.subject.spec, self.records["prepare"].outputs["prompts"].digest

@@ -8,7 +8,7 @@ from runner.errors import ConflictError, RegistryError
 from runner.registry.entries import decode, encode
 from runner.registry.facts import Version
 from runner.registry.store import Store, check_name
-from runner.spec.semver import next_minor, parse
+from runner.spec.semver import parse
 
 VERSIONS = "versions"
 _FILE = re.compile(r"(\d+\.\d+\.\d+)\.json")
@@ -57,7 +57,7 @@ class Versions:
         if existing is None or existing.content != version.content:
             raise ConflictError(
                 f"{version.name}@{version.version} is already released with other content",
-                hint=f"Set version: {next_minor(version.version)} in the spec.",
+                hint="Plan again: it says what differs, and which number to give it.",
             )
 
 
