@@ -99,6 +99,14 @@ def show(root: Path, commit: str, path: str) -> bytes | None:
     return found.stdout if found.returncode == 0 else None
 
 
+def identity(root: Path) -> str | None:
+    """Return who git says is working here, `Ada <ada@example.org>`; None when it does not know."""
+    name, email = (
+        _git(root, "config", f"user.{what}").stdout.decode(errors="replace").strip() for what in ("name", "email")
+    )
+    return f"{name} <{email}>" if name and email else name or email or None
+
+
 def _workflow_branch(commit: str) -> str | None:
     """Return the branch of a GitHub workflow run, whose checkout is detached.
 

@@ -1,7 +1,7 @@
 """What the registry knows, as immutable JSON facts, and the two views of it: a reader for planners, a writer for steps.
 
 Everything here is append-only: a record, a version or a deployment entry is created once and never changes.
-Layout (see docs/architecture.md): `blobs/`, `records/`, `failures/`, `versions/`, `deployments/`.
+Layout (see docs/architecture.md): `blobs/`, `records/`, `failures/`, `versions/`, `deployments/`, `decisions/`.
 """
 
 from __future__ import annotations
@@ -108,6 +108,27 @@ class Content(Fact):
     """Opens conversations that bring no system message."""
 
 
+class Ruling(Fact):
+    """What a person decided about the releases of a spec."""
+
+    number: int
+    """Position among the decisions about the name, from 1."""
+    name: str
+    """Name of the spec."""
+    kind: Literal["approve", "hold", "lift"]
+    """Release in spite of thin evidence, deploy nothing, or end that hold."""
+    version: str | None = None
+    """Version it is about; None is a hold on whatever is new, or the end of one."""
+    scores: str | None = None
+    """Digest of the scores that an approval is bound to."""
+    who: str
+    """Who decided."""
+    reason: str
+    """Why, in their words."""
+    at: datetime
+    """When, UTC."""
+
+
 class Version(Fact):
     """`name@1.2.0`, released once its gates had passed."""
 
@@ -122,7 +143,9 @@ class Version(Fact):
     champion: str | None
     """Version that its gates compared with, if any."""
     verdict: str
-    """PASS, or INCONCLUSIVE let through by `on_inconclusive: warn`."""
+    """PASS, or INCONCLUSIVE let through by `on_inconclusive: warn` or an approval."""
+    approval: Ruling | None = None
+    """The approval that let an INCONCLUSIVE through."""
     commit: str
     """Git commit of the spec."""
     released: datetime
@@ -177,6 +200,9 @@ class RegistryReader(Protocol):
     def deployed(self) -> list[Deployment]:
         """Return what is live under every name and alias."""
 
+    def rulings(self, name: str) -> list[Ruling]:
+        """Return every decision about a name, oldest first."""
+
     def exists(self, artifact: Artifact) -> bool:
         """Return whether all bytes of an artifact are there with the right size."""
 
@@ -214,3 +240,6 @@ class RegistryWriter(RegistryReader, Protocol):
 
     def append_deployment(self, entry: Deployment) -> None:
         """Create the next entry of a log. Raises ConflictError when the number is taken."""
+
+    def add_ruling(self, ruling: Ruling) -> None:
+        """Create the next decision about a name. Raises ConflictError when the number is taken."""

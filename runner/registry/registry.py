@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner.registry.artifacts import Artifacts
+from runner.registry.decisions import Decisions
 from runner.registry.deployments import Deployments
-from runner.registry.facts import Artifact, Deployment, Failure, Record, RegistryWriter, Step, Version
+from runner.registry.facts import Artifact, Deployment, Failure, Record, RegistryWriter, Ruling, Step, Version
 from runner.registry.records import Records
 from runner.registry.store import Store, open_store
 from runner.registry.versions import Versions
@@ -38,6 +39,7 @@ class Registry(RegistryWriter):
         self._records = Records(store, self._artifacts.exists)
         self._versions = Versions(store)
         self._deployments = Deployments(store)
+        self._decisions = Decisions(store)
 
     def record(self, step: Step, key: str) -> Record | None:
         """Return the newest valid record of a key: one whose artifacts all exist with the right size."""
@@ -70,6 +72,10 @@ class Registry(RegistryWriter):
     def deployed(self) -> list[Deployment]:
         """Return what is live under every name and alias."""
         return self._deployments.all_live()
+
+    def rulings(self, name: str) -> list[Ruling]:
+        """Return every decision about a name, oldest first."""
+        return self._decisions.all(name)
 
     def exists(self, artifact: Artifact) -> bool:
         """Return whether all bytes of an artifact are there with the right size."""
@@ -110,3 +116,7 @@ class Registry(RegistryWriter):
     def append_deployment(self, entry: Deployment) -> None:
         """Create the next entry of a log. Raises ConflictError when the number is taken."""
         self._deployments.append(entry)
+
+    def add_ruling(self, ruling: Ruling) -> None:
+        """Create the next decision about a name. Raises ConflictError when the number is taken."""
+        self._decisions.add(ruling)

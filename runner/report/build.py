@@ -229,5 +229,8 @@ def _next_step(spec: Spec, outcome: Outcome, *, releasable: bool) -> str:
     if releasable:
         return f"Evidence is thin, but the spec only warns about that: merge to {target}, or add test rows first."
     if outcome == "INCONCLUSIVE":
-        return "Add test rows or train a better model; the gate table says how many rows would decide."
+        return (
+            "Add test rows or train a better model; the gate table says how many rows would decide. "
+            f"Or take the risk: `gitune gate approve {spec.name} --reason …`."
+        )
     return "Change the data or the training; the gate table says what is missing. Production stays as it is."

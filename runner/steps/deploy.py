@@ -28,6 +28,7 @@ def version_of(walk: Walk, commit: str, now: datetime) -> Version:
         keys={step: decision.key for step, decision in walk.decisions.items() if step != "deploy"},
         champion=champion.version if champion else None,
         verdict=walk.records["gate"].metrics["outcome"],
+        approval=walk.approval,
         commit=commit,
         released=now,
     )

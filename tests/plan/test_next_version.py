@@ -97,5 +97,7 @@ def test_the_largest_change_decides(paths, bump, path):
 
 
 def test_the_rules_are_documented():
-    rows = re.findall(r"^\| `([\w.]+)`.* \| (major|minor|patch) \| (.+) \|$", DOCS.read_text(encoding="utf-8"), re.M)
+    rows = re.findall(
+        r"^\| `([\w.]+)`.* \| (major|minor|patch) \| (.+) \|$", DOCS.read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert [(path, (bump, why)) for path, bump, why in rows] == list(RULES.items())
