@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner.registry.artifacts import Artifacts
+from runner.registry.chain import Chain
 from runner.registry.decisions import Decisions
 from runner.registry.deployments import Deployments
 from runner.registry.facts import Artifact, Deployment, Failure, Record, RegistryWriter, Ruling, Step, Version
@@ -40,6 +41,7 @@ class Registry(RegistryWriter):
         self._versions = Versions(store)
         self._deployments = Deployments(store)
         self._decisions = Decisions(store)
+        self._chain = Chain(store)
 
     def record(self, step: Step, key: str) -> Record | None:
         """Return the newest valid record of a key: one whose artifacts all exist with the right size."""
@@ -72,6 +74,18 @@ class Registry(RegistryWriter):
     def deployed(self) -> list[Deployment]:
         """Return what is live under every name and alias."""
         return self._deployments.all_live()
+
+    def broken_link(self, entry: Deployment) -> str | None:
+        """Return what does not verify of a log entry, its version's file and records; reads no artifact."""
+        return self._chain.fault(entry)
+
+    def broken_links(self, name: str, alias: str) -> dict[int, str]:
+        """Return what does not verify in a whole log, by number of the entry."""
+        return self._chain.faults(name, alias)
+
+    def swapped(self, version: Version, alias: str) -> str | None:
+        """Return why a released version is not what was deployed under its number before, or was released with."""
+        return self._chain.swapped(version, alias) or self._chain.version_fault(version)
 
     def rulings(self, name: str) -> list[Ruling]:
         """Return every decision about a name, oldest first."""
@@ -113,9 +127,11 @@ class Registry(RegistryWriter):
         """Create a version. Raises ConflictError when it exists with other content."""
         self._versions.release(version)
 
-    def append_deployment(self, entry: Deployment) -> None:
-        """Create the next entry of a log. Raises ConflictError when the number is taken."""
-        self._deployments.append(entry)
+    def append_deployment(self, entry: Deployment) -> Deployment:
+        """Create the next entry of a log; return it with its proof. Raises ConflictError when the number is taken."""
+        sealed = self._chain.seal(entry)
+        self._deployments.append(sealed)
+        return sealed
 
     def add_ruling(self, ruling: Ruling) -> None:
         """Create the next decision about a name. Raises ConflictError when the number is taken."""

@@ -26,7 +26,7 @@ class Versions:
         Raises:
             RegistryError: when it is there but cannot be read: taking it for absent would release another in its place.
         """
-        key = _key(name, version)
+        key = version_key(name, version)
         data = self._store.read(key)
         if data is None:
             return None
@@ -51,7 +51,7 @@ class Versions:
         Raises:
             ConflictError: when the version exists with other content.
         """
-        if self._store.create(_key(version.name, version.version), encode(version)):
+        if self._store.create(version_key(version.name, version.version), encode(version)):
             return
         existing = self.find(version.name, version.version)
         if existing is None or existing.content != version.content:
@@ -61,5 +61,6 @@ class Versions:
             )
 
 
-def _key(name: str, version: str) -> str:
+def version_key(name: str, version: str) -> str:
+    """Return where a version's file is."""
     return f"{VERSIONS}/{check_name(name)}/{check_name(version)}.json"

@@ -15,9 +15,8 @@ WRITERS, TURNS = 8, 10
 def test_the_last_entry_is_live(registry, make_deployment):
     assert registry.live("support", "production") is None
     assert registry.deployments("support", "production") == []
-    entries = [make_deployment(n, version=f"1.{n}.0") for n in range(1, 13)]
-    for entry in entries:
-        registry.append_deployment(entry)
+    entries = [registry.append_deployment(make_deployment(n, version=f"1.{n}.0")) for n in range(1, 13)]
+    assert [entry.version for entry in entries] == [f"1.{n}.0" for n in range(1, 13)]
     assert registry.live("support", "production") == entries[-1]
     assert registry.deployments("support", "production") == entries
     assert registry.live("support", "staging") is None
