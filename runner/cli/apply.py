@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli.namespaces import ADOPT, NAMESPACE, last_step, seen_by_plan, take_over
 from runner.cli.progress import Narrator
 from runner.cli.project import cache_folder, coloured, open_project
 from runner.errors import GituneError, UsageError
@@ -41,19 +42,33 @@ TERMINATED = 143
 @click.option("--retry", is_flag=True, help="Run steps again that failed before for good.")
 @click.option("--force-older", is_flag=True, help="Deploy although this commit is not after the live one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@NAMESPACE
+@ADOPT
 @click.pass_obj
 def apply(
-    directory: Path, specs: tuple[str, ...], yes: bool, through: str, retry: bool, force_older: bool, as_json: bool
+    directory: Path,
+    specs: tuple[str, ...],
+    yes: bool,
+    through: str,
+    retry: bool,
+    force_older: bool,
+    as_json: bool,
+    namespace: str | None,
+    adopt: str | None,
 ) -> int:
     """Run what SPECS (default: every spec) need, judge their gates and deploy what passed."""
-    project = open_project(directory)
+    project = open_project(directory, namespace)
     delivery = project.delivery(force_older=force_older)
     subjects = project.subjects(specs)
     last: Step = "gate" if through == "evaluate" else through  # type: ignore[assignment]  # click checked the choice
-    plan = build_plan(subjects, project.registry, delivery, retry=retry, through=last, memory=training_memory())
+    last = last_step(project, last)
+    reader = seen_by_plan(project, adopt)
+    plan = build_plan(subjects, reader, delivery, retry=retry, through=last, memory=training_memory())
     click.echo(render_plan(plan, coloured() and not as_json), err=as_json)
     if not plan.idle and not yes:
         _ask()
+    if adopt is not None:
+        take_over(project, subjects, delivery, adopt)
     with _ended_by_sigterm(), Narrator() as narrator:
         executor = LocalExecutor(project.registry, cache_folder(), narrator.report, tuple(project.config.trackers))
         loop = Reconciler(project.registry, executor, delivery, narrator, retry, last)

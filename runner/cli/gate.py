@@ -52,7 +52,7 @@ def approve(directory: Path, name: str, reason: str, by: str | None) -> None:
         )
         raise GituneError(f"the gates of {name} {spec.version} say {outcome}, not INCONCLUSIVE", hint=hint)
     scores = walk.records["score"].outputs["scores"].digest
-    project.registry.add_ruling(
+    project.main_registry.add_ruling(
         Ruling(kind="approve", version=spec.version, scores=scores, **_signed(project, name, reason, by))
     )
     click.echo(f"approved: {name} {spec.version} with the scores {scores[:12]}; `gitune apply` releases it")
@@ -67,7 +67,7 @@ def approve(directory: Path, name: str, reason: str, by: str | None) -> None:
 def hold(directory: Path, name: str, version: str | None, reason: str, by: str | None) -> None:
     """Deploy nothing new of NAME (with --version: never that version) until it is lifted."""
     project = _project_of(directory, name, version)
-    project.registry.add_ruling(Ruling(kind="hold", version=version, **_signed(project, name, reason, by)))
+    project.main_registry.add_ruling(Ruling(kind="hold", version=version, **_signed(project, name, reason, by)))
     click.echo(f"on hold: {name} {version or '(whatever is new)'}; what is live stays live")
 
 
@@ -84,7 +84,7 @@ def lift(directory: Path, name: str, version: str | None, reason: str, by: str |
     if version not in holds:
         known = ", ".join(held or "whatever is new" for held in holds) or "nothing"
         raise UsageError(f"{name} {version or '(whatever is new)'} is not on hold", hint=f"on hold: {known}")
-    project.registry.add_ruling(Ruling(kind="lift", version=version, **_signed(project, name, reason, by)))
+    project.main_registry.add_ruling(Ruling(kind="lift", version=version, **_signed(project, name, reason, by)))
     click.echo(f"lifted: {name} {version or '(whatever is new)'}")
 
 
@@ -117,10 +117,11 @@ def _project_of(directory: Path, name: str, version: str | None) -> Project:
 
 
 def _signed(project: Project, name: str, reason: str, by: str | None) -> dict[str, object]:
-    if not reason.strip():
-        raise UsageError("a decision needs its reason", hint="--reason 'why'")
+    reason = " ".join(reason.split())
+    if not (reason and reason.isprintable()):
+        raise UsageError("a decision needs its reason, in words", hint="--reason 'why'")
     who = by or os.environ.get("GITHUB_ACTOR") or git.identity(project.root)
     if not who:
         raise UsageError("nobody is named who decides", hint="--by NAME, or set git's user.name")
     number = len(project.registry.rulings(name)) + 1
-    return {"number": number, "name": name, "who": who, "reason": reason.strip(), "at": datetime.now(UTC)}
+    return {"number": number, "name": name, "who": who, "reason": reason, "at": datetime.now(UTC)}

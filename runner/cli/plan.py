@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli.namespaces import ADOPT, NAMESPACE, last_step, seen_by_plan
 from runner.cli.project import coloured, open_project
 from runner.models.memory import training_memory
 from runner.plan.build import build_plan
@@ -20,13 +21,23 @@ CHANGES = 2
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option("--retry", is_flag=True, help="Plan steps again that failed before for good.")
 @click.option("--force-older", is_flag=True, help="Allow a deployment from a commit that is not after the live one.")
+@NAMESPACE
+@ADOPT
 @click.pass_obj
 def plan(
-    directory: Path, specs: tuple[str, ...], as_json: bool, detailed_exitcode: bool, retry: bool, force_older: bool
+    directory: Path,
+    specs: tuple[str, ...],
+    as_json: bool,
+    detailed_exitcode: bool,
+    retry: bool,
+    force_older: bool,
+    namespace: str | None,
+    adopt: str | None,
 ) -> int:
     """Say what an apply would do for all SPECS (default: every spec), and why."""
-    project = open_project(directory)
+    project = open_project(directory, namespace)
     delivery = project.delivery(force_older=force_older)
-    found = build_plan(project.subjects(specs), project.registry, delivery, retry=retry, memory=training_memory())
+    reader, last = seen_by_plan(project, adopt), last_step(project, "deploy")
+    found = build_plan(project.subjects(specs), reader, delivery, retry=retry, through=last, memory=training_memory())
     click.echo(found.model_dump_json(indent=2) if as_json else render_plan(found, coloured()))
     return CHANGES if detailed_exitcode and not found.idle else 0

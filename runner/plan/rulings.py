@@ -49,6 +49,11 @@ def words(hold: Ruling) -> str:
     what = hold.version or f"whatever is new of {hold.name}"
     option = f" --version {hold.version}" if hold.version else ""
     return (
-        f"{what} is on hold by {hold.who} since {hold.at:%Y-%m-%d}: {hold.reason} "
+        f"{what} is on hold by {name_of(hold)} since {hold.at:%Y-%m-%d}: {hold.reason} "
         f"(`gitune gate lift {hold.name}{option}` ends it)"
     )
+
+
+def name_of(ruling: Ruling) -> str:
+    """Return who decided, without the address."""
+    return ruling.who.partition(" <")[0] or ruling.who

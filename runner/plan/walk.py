@@ -16,7 +16,7 @@ from runner.plan.changes import describe, explain_miss, nearest
 from runner.plan.delivery import Delivery, Obstacle
 from runner.plan.model import Action, Change
 from runner.plan.next_version import version_taken
-from runner.plan.rulings import approval_of, hold_on
+from runner.plan.rulings import approval_of, hold_on, name_of
 from runner.plan.rulings import words as hold_words
 from runner.plan.subject import Subject
 from runner.registry.facts import STEPS, Deployment, Record, RegistryReader, Ruling, Step, Version
@@ -284,7 +284,7 @@ class Walk:
 
     def _let_through(self) -> str:
         if (approval := self.approval) is not None:
-            return f"INCONCLUSIVE, approved by {approval.who}: {approval.reason}"
+            return f"INCONCLUSIVE, approved by {name_of(approval)}: {approval.reason}"
         return "its gates passed"
 
     def _obstacle(self, live: Deployment | None, released: Version | None) -> Obstacle | None:

@@ -13,6 +13,7 @@ from runner.registry.chain import Chain
 from runner.registry.decisions import Decisions
 from runner.registry.deployments import Deployments
 from runner.registry.facts import Artifact, Deployment, Failure, Record, RegistryWriter, Ruling, Step, Version
+from runner.registry.namespaces import Overlay, inside
 from runner.registry.records import Records
 from runner.registry.store import Store, open_store
 from runner.registry.versions import Versions
@@ -30,6 +31,26 @@ def open_registry(config_store_url: str, root: Path, cache: Path) -> Registry:
         RegistryError: when the URL is of no known kind.
     """
     return Registry(open_store(config_store_url, root), cache)
+
+
+def open_namespace(
+    config_store_url: str, root: Path, cache: Path, namespace: str, shown: tuple[Step, ...] | None = None
+) -> Registry:
+    """Open the registry as the runs of a pull request see it: they read all of it, and write below `pr/<number>/`.
+
+    Args:
+        config_store_url: As for `open_registry`.
+        root: The repository.
+        cache: Folder for verified local copies of artifacts.
+        namespace: Such as `pr/12`.
+        shown: Steps whose records of the namespace are seen, and nothing is written; default: all of it.
+
+    Raises:
+        UsageError: when it is no namespace.
+        RegistryError: when the URL is of no known kind.
+    """
+    main, own = (open_store(url, root) for url in (config_store_url, inside(config_store_url, namespace)))
+    return Registry(Overlay(main, own, namespace, shown), cache)
 
 
 class Registry(RegistryWriter):

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from runner.errors import GituneError
 from runner.evaluation.compare import Gain, compare
 from runner.evaluation.scores import SubjectScores
+from runner.plan.rulings import name_of
 from runner.registry.facts import Artifact, Content, Record, RegistryReader, Ruling, Step
 from runner.report.model import ReportPart
 
@@ -131,7 +132,7 @@ def write_notes(name: str, new: Release, old: Release | None, metric: str, reade
         since=old.version if old else None,
         released=new.released,
         verdict=new.verdict,
-        approved_by=new.approval.who if new.approval else None,
+        approved_by=name_of(new.approval) if new.approval else None,
         changes=changes,
         metric=measured,
         line=f"{new.version}: {what}; {metric_words(measured)}",

@@ -16,6 +16,7 @@ from runner.digest import digest_json
 from runner.errors import RegistryError
 from runner.evaluation.gates import Verdict, overall
 from runner.plan.keys import template_digest
+from runner.plan.rulings import name_of
 from runner.plan.walk import PREDICT_STEPS, SUBJECTS
 from runner.registry.chain import record_digest
 from runner.registry.facts import STEPS, Record, RegistryReader, Step, Version
@@ -168,7 +169,7 @@ def _release(version: Version, records: Mapping[Step, Record], registry: Registr
     elif gate is not None:
         broken = _broken_verdict(version, gate, records, registry)
     unsealed = "; its records are not sealed: released by an older gitune" if version.records is None else ""
-    approval = f", approved by {version.approval.who}" if version.approval else ""
+    approval = f", approved by {name_of(version.approval)}" if version.approval else ""
     verdict = f"{version.verdict}{approval}{unsealed}"
     return Link("version", f"{version.version} released {version.released:%Y-%m-%d %H:%M}, {verdict}", broken)
 

@@ -1,0 +1,61 @@
+"""`--namespace pr/12` and `--adopt pr/12` of plan and apply: work apart from main, and main takes it over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from runner.cli.project import Project, cache_folder
+from runner.errors import UsageError
+from runner.plan.build import look
+from runner.plan.delivery import Delivery
+from runner.plan.subject import Subject
+from runner.plan.walk import Walk
+from runner.registry.facts import Step
+from runner.registry.namespaces import ADOPTABLE
+from runner.registry.registry import Registry, open_namespace
+
+NAMESPACE = click.option(
+    "--namespace",
+    metavar="pr/N",
+    help="Read main's registry, write only below pr/N, deploy nothing; default: GITUNE_NAMESPACE.",
+)
+ADOPT = click.option("--adopt", metavar="pr/N", help="Take over the trainings and answers of pr/N, verified.")
+
+
+def last_step(project: Project, through: Step) -> Step:
+    """Return the last step to take: a namespace releases nothing."""
+    return "gate" if project.namespace and through == "deploy" else through
+
+
+def seen_by_plan(project: Project, adopt: str | None) -> Registry:
+    """Return the registry that a plan reads: with --adopt, as it will be once that is done."""
+    if adopt is None:
+        return project.registry
+    _require_main(project)
+    return open_namespace(project.config.store, project.root, cache_folder(), adopt, ADOPTABLE)
+
+
+def take_over(project: Project, subjects: Sequence[Subject], delivery: Delivery, namespace: str) -> None:
+    """Copy what the namespace holds for these specs into main's registry, and say on stderr what was copied.
+
+    Raises:
+        RegistryError: when any of it does not verify.
+    """
+    from runner.steps.adopt import adopt
+
+    source = open_namespace(project.config.store, project.root, cache_folder(), namespace)
+    for subject in subjects:
+        walk = look(Walk(subject, source, delivery))
+        for record in adopt(walk, namespace, source, project.registry):
+            what = f"{record.step} of {subject.spec.name}, key {record.key[:8]}"
+            click.echo(f"adopted from {namespace}: {what}, every byte verified", err=True)
+
+
+def _require_main(project: Project) -> None:
+    if project.namespace is not None:
+        raise UsageError(
+            f"--adopt writes to main's registry, and this is the namespace {project.namespace}",
+            hint="drop --namespace, and GITUNE_NAMESPACE from the environment",
+        )
