@@ -33,8 +33,12 @@ def test_thin_evidence_is_approved_once_it_was_seen(world, capsys):
     assert "bot 1.0.0 has no verdict yet" in capsys.readouterr().err
     assert run(world, "apply", "--yes") == 4
     assert run(world, *approve) == 0
-    assert run(world, "gate", "list", "bot", "--json") == 0
     capsys.readouterr()
+    assert run(world, "gate", "list", "bot", "--json") == 0
+    (decision,) = json.loads(capsys.readouterr().out)["decisions"]
+    assert (decision["kind"], decision["version"], decision["who"]) == ("approve", "1.0.0", "Ada <ada@example.org>")
+    assert run(world, "report", "bot") == 0
+    assert "and Ada approved it (tried it by hand): merge to release 1.0.0" in capsys.readouterr().out
     assert run(world, "apply", "--yes") == 0
     assert "INCONCLUSIVE, approved by Ada: tried it by hand" in capsys.readouterr().out
     assert run(world, *approve) == 64

@@ -75,7 +75,9 @@ def test_processes_that_deploy_at_once_make_one_chain(tmp_path):
     running = [subprocess.Popen(command) for command in commands]
     assert [process.wait(60) for process in running] == [0] * WRITERS
 
-    log = open_registry(store, tmp_path, tmp_path / "cache").deployments("support", "production")
+    registry = open_registry(store, tmp_path, tmp_path / "cache")
+    log = registry.deployments("support", "production")
+    assert registry.broken_links("support", "production") == {}
     assert [entry.number for entry in log] == list(range(1, WRITERS * TURNS + 1))
     assert [entry.previous for entry in log] == [None, *(entry.version for entry in log[:-1])]
     assert {entry.version for entry in log} == {f"1.{who}.{turn}" for who in range(WRITERS) for turn in range(TURNS)}
