@@ -191,6 +191,14 @@ class Follower:
 
     def _require_proof(self, entry: Deployment) -> None:
         """Refuse an entry whose chain is broken; artifacts' bytes are verified as they are fetched."""
+        current = self._table.get((entry.name, entry.alias))
+        if current is not None and current.live.deployment.number > entry.number:
+            # A chain cannot tell that its own end was cut off; whoever saw that end can.
+            raise RegistryError(
+                f"the log of {entry.name}/{entry.alias} ends with entry {entry.number}, but entry "
+                f"{current.live.deployment.number} was in it before",
+                hint="restore what is missing from a copy of the store; a rollback is a new entry, never a missing one",
+            )
         if (fault := self._registry.broken_link(entry)) is not None:
             raise RegistryError(
                 f"{exact_name(entry)} is not loaded, its proof is broken: {fault}",
