@@ -214,6 +214,14 @@ def _copy(source: IO[bytes], target: IO[bytes], size: int) -> None:
         size -= len(chunk)
 
 
+def identity(root: Path) -> str | None:
+    """Return who git says is working here, `Ada <ada@example.org>`; None when it does not know."""
+    name, email = (
+        _git(root, "config", f"user.{what}").stdout.decode(errors="replace").strip() for what in ("name", "email")
+    )
+    return f"{name} <{email}>" if name and email else name or email or None
+
+
 def _workflow_branch(commit: str) -> str | None:
     """Return the branch of a GitHub workflow run, whose checkout is detached.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli.namespaces import ADOPT, NAMESPACE, take_over
 from runner.cli.planning import THROUGH, Planned, last_step, make_or_load
 from runner.cli.progress import Narrator
 from runner.cli.project import Project, cache_folder, coloured, open_project
@@ -35,6 +36,8 @@ TERMINATED = 143
 @click.option("--retry", is_flag=True, help="Run steps again that failed before for good.")
 @click.option("--force-older", is_flag=True, help="Deploy although this commit is not after the live one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@NAMESPACE
+@ADOPT
 @click.pass_obj
 def apply(
     directory: Path,
@@ -44,17 +47,20 @@ def apply(
     retry: bool,
     force_older: bool,
     as_json: bool,
+    namespace: str | None,
+    adopt: str | None,
 ) -> int:
     """Run what SPECS (default: every spec) need, judge their gates and deploy what passed.
 
     With a FILE that `gitune plan -o` wrote: do exactly that without asking, or refuse when anything changed since.
     """
-    project = open_project(directory)
-    request = Request(specs=specs, through=last_step(through), retry=retry, force_older=force_older)
-    planned, reviewed = make_or_load(project, request, told=bool(through or retry or force_older))
+    project = open_project(directory, namespace)
+    request = Request(specs=specs, through=last_step(through), retry=retry, force_older=force_older, adopt=adopt)
+    planned, reviewed = make_or_load(project, request, told=bool(through or retry or force_older or adopt))
     click.echo(render_scoped(planned.plan, coloured() and not as_json), err=as_json)
     if not (yes or reviewed or planned.plan.idle):
         _ask()
+    take_over(project, planned)
     outcomes = _run(project, planned)
     _account(project, planned.plan, outcomes)
     click.echo(_as_json(planned.plan, outcomes) if as_json else render_outcomes(outcomes))

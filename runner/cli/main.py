@@ -26,6 +26,8 @@ VERBS = {
     "status": "Compare what the specs ask for with what is live.",
     "explain": "Print and verify the proof of a released version.",
     "history": "List what was live when.",
+    "release": "Write the changelog of a version from facts.",
+    "gate": "Approve thin evidence, hold deployments back, list what was decided.",
     "report": "Render the evaluation report of a spec.",
     "serve": "Answer over HTTP with whatever is deployed.",
     "data": "Pin and inspect the inputs of specs.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli.namespaces import ADOPT, NAMESPACE
 from runner.cli.planning import THROUGH, last_step, make
 from runner.cli.project import coloured, open_project
 from runner.plan.request import Request
@@ -25,6 +26,8 @@ CHANGES = 2
 @click.option("--through", type=THROUGH, help="Last step to plan; `evaluate` is all up to the gate.")
 @click.option("--retry", is_flag=True, help="Plan steps again that failed before for good.")
 @click.option("--force-older", is_flag=True, help="Allow a deployment from a commit that is not after the live one.")
+@NAMESPACE
+@ADOPT
 @click.pass_obj
 def plan(
     directory: Path,
@@ -36,10 +39,14 @@ def plan(
     through: str | None,
     retry: bool,
     force_older: bool,
+    namespace: str | None,
+    adopt: str | None,
 ) -> int:
     """Say what an apply would do for all SPECS (default: every spec), and why."""
-    project = open_project(directory)
-    request = Request(specs=specs, base=base, through=last_step(through), retry=retry, force_older=force_older)
+    project = open_project(directory, namespace)
+    request = Request(
+        specs=specs, base=base, through=last_step(through), retry=retry, force_older=force_older, adopt=adopt
+    )
     planned = make(project, request)
     found = planned.plan
     click.echo(found.model_dump_json(indent=2) if as_json else render_scoped(found, coloured()))

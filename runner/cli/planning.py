@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
+from runner.cli.namespaces import allowed_last_step, seen_by_plan
 from runner.cli.project import Project
 from runner.errors import UsageError
 from runner.models.memory import training_memory
@@ -44,6 +45,7 @@ def last_step(through: str | None) -> Step:
 
 def make(project: Project, request: Request) -> Planned:
     """Plan what is asked for."""
+    request = replace(request, through=allowed_last_step(project, request.through))
     delivery = project.delivery(force_older=request.force_older)
     if request.base is None:
         subjects = project.subjects(request.specs)
@@ -90,7 +92,9 @@ def make_or_load(project: Project, request: Request, *, told: bool) -> tuple[Pla
     if (file := saved_file(request.specs, project)) is None:
         return make(project, request), False
     if told:
-        raise UsageError(f"{file} says already what to do", hint="give --through, --retry, --force-older to `plan -o`")
+        raise UsageError(
+            f"{file} says already what to do", hint="give --through, --retry, --force-older, --adopt to `plan -o`"
+        )
     from runner.plan.saved import read_plan, refuse_stale, seal_plan
 
     saved = read_plan(file)
@@ -102,7 +106,7 @@ def make_or_load(project: Project, request: Request, *, told: bool) -> tuple[Pla
 def _build(project: Project, request: Request, subjects: list[Subject], delivery: Delivery) -> Plan:
     return build_plan(
         subjects,
-        project.registry,
+        seen_by_plan(project, request.adopt),
         delivery,
         retry=request.retry,
         through=request.through,

@@ -21,3 +21,5 @@ class Request:
     """Steps that failed for good run again."""
     force_older: bool = False
     """A deployment from a commit that is not after the live one is allowed."""
+    adopt: str | None = None
+    """Namespace whose trainings and answers are taken over first."""

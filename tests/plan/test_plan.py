@@ -75,7 +75,7 @@ def test_released_version_never_changes(world):
     world.spec["training"]["learning_rate"] = 0.002
     with pytest.raises(SpecError, match=r"bot 1\.0\.0 is released and never changes.*learning_rate") as caught:
         world.plan()
-    assert "version: 1.1.0" in str(caught.value)
+    assert "version: 1.0.1" in str(caught.value)
     assert caught.value.problems[0].where.line == 3
 
 
