@@ -167,9 +167,12 @@ class World:
     def apply_all(self, **options):
         """Plan and apply every spec; return (plan, outcomes)."""
         plan = self.plan(**options)
+        options.pop("complete", None)
+        return plan, apply_plan(plan, self.subjects(), self.reconciler(**options))
+
+    def reconciler(self, **options) -> Reconciler:
         executor = LocalExecutor(self.registry, self.root / "cache", silent)
-        loop = Reconciler(self.registry, executor, self.delivery(), Silent(), **options)
-        return plan, apply_plan(plan, self.subjects(), loop)
+        return Reconciler(self.registry, executor, self.delivery(), Silent(), **options)
 
 
 def fake_weights(monkeypatch) -> None:

@@ -50,7 +50,15 @@ def apply(
     delivery = project.delivery(force_older=force_older)
     subjects = project.subjects(specs)
     last: Step = "gate" if through == "evaluate" else through  # type: ignore[assignment]  # click checked the choice
-    plan = build_plan(subjects, project.registry, delivery, retry=retry, through=last, memory=training_memory())
+    plan = build_plan(
+        subjects,
+        project.registry,
+        delivery,
+        retry=retry,
+        through=last,
+        memory=training_memory(),
+        complete=not specs,
+    )
     click.echo(render_plan(plan, coloured() and not as_json), err=as_json)
     if not plan.idle and not yes:
         _ask()

@@ -27,6 +27,9 @@ def plan(
     """Say what an apply would do for all SPECS (default: every spec), and why."""
     project = open_project(directory)
     delivery = project.delivery(force_older=force_older)
-    found = build_plan(project.subjects(specs), project.registry, delivery, retry=retry, memory=training_memory())
+    subjects = project.subjects(specs)
+    found = build_plan(subjects, project.registry, delivery, retry=retry, memory=training_memory(), complete=not specs)
     click.echo(found.model_dump_json(indent=2) if as_json else render_plan(found, coloured()))
+    if found.faulty:
+        return 1
     return CHANGES if detailed_exitcode and not found.idle else 0

@@ -90,6 +90,8 @@ class PlannedStep(PlanPart):
     """Why, as data."""
     estimate: Estimate = Estimate()
     """Expected cost."""
+    fault: bool = False
+    """Whether it is blocked by what a person must mend: the spec's version, a lost artifact, an earlier failure."""
 
 
 class SpecPlan(PlanPart):
@@ -105,6 +107,8 @@ class SpecPlan(PlanPart):
     """Version the gates compare with; null when there is none."""
     steps: list[PlannedStep]
     """The eight steps in order."""
+    removed: str | None = None
+    """Alias that no spec asks for any more, whose deployment this takes away; null for a spec that is there."""
 
     def step(self, name: Step) -> PlannedStep:
         """Return one step by name."""
@@ -119,7 +123,7 @@ class Plan(PlanPart):
     specs: list[SpecPlan]
     """Every spec asked for, in order of name."""
     summary: dict[str, int]
-    """Number of steps per action."""
+    """Number of steps per action; and as `train` how many trainings will run, or may."""
     digest: str
     """sha256 of specs and base: two equal digests are the same plan, whatever it is expected to take."""
     base: str | None
@@ -130,15 +134,21 @@ class Plan(PlanPart):
         """Whether nothing at all would happen."""
         return not any(self.summary[action] for action in ("run", "depends", "undeploy"))
 
+    @property
+    def faulty(self) -> bool:
+        """Whether something must be mended before it can be done."""
+        return any(step.fault for spec in self.specs for step in spec.steps)
+
 
 def make_plan(specs: list[SpecPlan], base: str | None, contents: Sequence[object] = ()) -> Plan:
     """Count and digest finished spec plans; `contents` is what their specs ask for."""
     counts = Counter(step.action.lower() for spec in specs for step in spec.steps)
+    trainings = sum(step.step == "train" and step.action in ("RUN", "DEPENDS") for spec in specs for step in spec.steps)
     # Estimates depend on the machine and on what else was run meanwhile.
     body = [spec.model_dump(mode="json", exclude={"steps": {"__all__": {"estimate"}}}) for spec in specs]
     return Plan(
         specs=specs,
-        summary={action.lower(): counts[action.lower()] for action in get_args(Action)},
+        summary={action.lower(): counts[action.lower()] for action in get_args(Action)} | {"train": trainings},
         digest=digest_json({"specs": body, "contents": list(contents), "base": base}),
         base=base,
     )

@@ -1,8 +1,8 @@
 """The deployment log -> engines that are loaded and ready, one for each `name/alias`.
 
 `Follower` looks at the registry twice a second. A new entry is loaded beside the old one, then takes its place, then
-the old engine closes when its last request has ended; so a deploy drops nothing. What cannot be loaded changes
-nothing: the old version goes on answering, and `troubles()` says why.
+the old engine closes when its last request has ended; so a deploy drops nothing. An undeployment closes it likewise.
+What cannot be loaded changes nothing: the old version goes on answering, and `troubles()` says why.
 """
 
 from __future__ import annotations
@@ -132,10 +132,11 @@ class Follower:
         deployed = self._deployed()
         if deployed is None:
             return
-        for entry in deployed:
+        wanted = [entry for entry in deployed if entry.version is not None]
+        for entry in wanted:
             if self._is_due(entry):
-                self._bring_up(entry)
-        self._let_go({(entry.name, entry.alias) for entry in deployed})
+                self._bring_up(entry, str(entry.version))
+        self._let_go({(entry.name, entry.alias) for entry in wanted})
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -174,11 +175,11 @@ class Follower:
             return self._clock() >= trouble.retry_at
         return True
 
-    def _bring_up(self, entry: Deployment) -> None:
+    def _bring_up(self, entry: Deployment, number: str) -> None:
         """Load what an entry asks for; only when that worked, put it in the old one's place."""
         key = (entry.name, entry.alias)
         try:
-            version = self._registry.version(entry.name, entry.version)
+            version = self._registry.version(entry.name, number)
             if version is None:
                 raise RegistryError(f"{exact_name(entry)} is deployed, but the registry has no such version")  # noqa: TRY301
             shared = self._pool.open(version)
