@@ -126,6 +126,8 @@ class World:
         self.spec = copy.deepcopy(SPEC)
         self.files = {"data/a.jsonl": list(range(80)), "data/b.jsonl": list(range(80, 120))}
         self.base = "base weights"
+        self.respell = str
+        """What a person may do to the spec's text without changing what it says."""
         self.branch = "main"
         self.dirty: list[str] = []
         self.descends = True
@@ -136,7 +138,7 @@ class World:
         for old in (folder / "data").glob("*.jsonl"):
             old.unlink()
         (folder / "data").mkdir(parents=True, exist_ok=True)
-        (folder / "spec.yaml").write_text(yaml.safe_dump(self.spec, sort_keys=False))
+        (folder / "spec.yaml").write_text(self.respell(yaml.safe_dump(self.spec, sort_keys=False)))
         (folder / "output.schema.json").write_text(json.dumps(SCHEMA))
         for name, numbers in self.files.items():
             (folder / name).write_text("".join(json.dumps(row(n)) + "\n" for n in numbers))

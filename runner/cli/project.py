@@ -95,9 +95,12 @@ class Project:
             UsageError: when there is neither a spec nor a deployment of that name.
         """
         logs = [alias for known, alias in self.registry.logs() if known == name]
-        if logs and not (self.root / "specs" / name).exists():
+        try:
+            (loaded,) = load_specs(self.root, [name])
+        except UsageError:
+            if not logs:
+                raise
             return logs  # the spec was removed
-        (loaded,) = load_specs(self.root, [name])
         asked = loaded.spec.deployment.alias
         return [asked, *(alias for alias in logs if alias != asked)]
 

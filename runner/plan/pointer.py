@@ -14,11 +14,13 @@ from runner.spec.semver import next_minor
 
 def loss(version: Version, reader: RegistryReader) -> str | None:
     """Verify by full digest what a version is made of, and say what is lost or damaged, if anything."""
+    adapter = version.content.adapter
     try:
-        reader.fetch(version.content.adapter)
+        reader.fetch(adapter)
     except RegistryError as error:
         return lost(version, error.message)
-    return None
+    # A copy in this machine's cache serves nobody else.
+    return None if reader.exists(adapter) else lost(version, f"{adapter.digest} is in the local cache only")
 
 
 def lost(version: Version, what: str) -> str:
