@@ -6,8 +6,10 @@ release which was judged under one alias does not pass under another one unjudge
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from runner.errors import RegistryError
-from runner.registry.facts import Deployment, RegistryReader, Version
+from runner.registry.facts import Deployment, Record, RegistryReader, Version
 from runner.spec.models import Spec
 from runner.spec.semver import next_minor
 
@@ -29,6 +31,22 @@ def lost(version: Version, what: str) -> str:
         f"{version.version} is released but its artifacts are lost: {what}; "
         "restore them from a copy of the store, or release a new version"
     )
+
+
+def training_of(version: Version, found: Record | None, records: Iterable[Record]) -> Record | None:
+    """Return the record of a release's training with the very weights that were released; None when it is lost.
+
+    Args:
+        version: a released version whose weights are all there.
+        found: the valid record of its key, if there is one.
+        records: newest records of `train`; what they name beside the weights, such as the curve, may be gone.
+    """
+    # A later training of the same key, by another spec, may have yielded other bytes.
+    key = version.content.train_key
+    record = found or next((record for record in records if record.key == key), None)
+    if record is None:
+        return None
+    return record.model_copy(update={"outputs": record.outputs | {"adapter": version.content.adapter}})
 
 
 def unjudged(version: Version, live: Deployment | None, spec: Spec, reader: RegistryReader) -> str | None:

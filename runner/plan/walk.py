@@ -7,7 +7,7 @@ apply with its record, so what the plan says and what the apply does cannot drif
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from runner.errors import Problem, SpecError
@@ -15,7 +15,7 @@ from runner.plan import keys
 from runner.plan.changes import describe, explain_miss, nearest
 from runner.plan.delivery import Delivery, Obstacle
 from runner.plan.model import Action, Change
-from runner.plan.pointer import loss, lost, unjudged
+from runner.plan.pointer import loss, lost, training_of, unjudged
 from runner.plan.subject import Subject
 from runner.registry.facts import STEPS, Deployment, Record, RegistryReader, Step, Version
 from runner.spec.semver import next_minor
@@ -162,12 +162,15 @@ class Walk:
             remedy = f"{failure.hint}; " if failure.hint else ""
             reason = f"failed before: {failure.message} ({remedy}--retry runs it again)"
             return Decision(step, "BLOCKED", reason, key, inputs, fault=True)
-        earlier = nearest((self.earlier or self.reader.records)(step), inputs, self.subject)
+        earlier = nearest(self._earlier(step), inputs, self.subject)
         if earlier is None:
             return Decision(step, "RUN", "never run before", key, inputs)
         changes = explain_miss(inputs, earlier, self.subject, self.reader)
         reason = describe(changes, self.subject) or "an artifact of the earlier run is missing"
         return Decision(step, "RUN", reason, key, inputs, None, tuple(changes))
+
+    def _earlier(self, step: Step) -> Iterable[Record]:
+        return (self.earlier or self.reader.records)(step)
 
     def _known(self, step: Step, key: str) -> Record | None:
         # Answers are shared: whoever asked first, the same weights answer the same prompts once.
@@ -193,12 +196,12 @@ class Walk:
             return decision
         if (taken := self._other_content(decision, released)) is not None:
             return Decision("train", "BLOCKED", taken, decision.key, inputs, fault=True)
-        if decision.record is None:
-            reason = loss(released, self.reader) or lost(released, "the record of its training, or what it names")
+        gone = loss(released, self.reader) if decision.record is None else None
+        record = training_of(released, decision.record, () if decision.record else self._earlier("train"))
+        if gone or record is None:
+            reason = gone or lost(released, "the record of its training")
             return Decision("train", "BLOCKED", reason, decision.key, inputs, fault=True)
-        # A later training of the same key, of another spec, may have yielded other bytes.
-        outputs = decision.record.outputs | {"adapter": released.content.adapter}
-        return replace(decision, record=decision.record.model_copy(update={"outputs": outputs}))
+        return Decision("train", "REUSE", "up to date", record.key, inputs, record)
 
     def _other_content(self, train: Decision, released: Version) -> str | None:
         """Say that the released version of the spec's number is another model, if it is."""

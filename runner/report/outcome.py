@@ -15,7 +15,8 @@ def render_outcome(outcome: Outcome, *, coloured: bool) -> str:
     lines = [f"{outcome.name} {outcome.version}"]
     if outcome.gate is not None:
         lines += [_verdict(verdict, coloured=coloured) for verdict in outcome.gate.metrics["verdicts"]]
-    lines.append(f"  ran: {', '.join(outcome.ran) or 'nothing'}")
+    if outcome.deployment is None or outcome.deployment.version is not None:
+        lines.append(f"  ran: {', '.join(outcome.ran) or 'nothing'}")
     lines += [f"  {ending}" for ending in _endings(outcome)]
     return "\n".join(lines)
 

@@ -113,6 +113,17 @@ def test_another_training_of_the_same_key_is_not_passed_off_as_the_release(world
     assert step(plan, "predict_tuned").action == "REUSE"
 
 
+def test_a_lost_curve_does_not_hold_up_a_rollback(world):
+    release(world, "1.0.0", "1.1.0")
+    key = world.registry.version("bot", "1.0.0").content.train_key
+    digest = world.registry.record("train", key).outputs["curve"].digest
+    (world.root / "registry/store/blobs/sha256" / digest[:2] / digest[2:]).unlink()
+    ask(world, "1.0.0", 0.001)
+    plan, outcome = world.apply()
+    assert step(plan, "train").action == "REUSE"
+    assert (outcome.ran, outcome.exit_code) == (["deploy"], 0)
+
+
 @pytest.mark.parametrize("lost", ["score", "train", "version"])
 def test_an_apply_of_a_revert_does_nothing_else(world, lost):
     release(world, "1.0.0", "1.1.0")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import FakeEngine, World, fake_weights
 
@@ -285,3 +287,50 @@ def test_names_of_others_cost_one_look_into_git(world):
     assert plan_removals(strays, [], world.registry, world.delivery()) == []
     assert asked == [50]
     assert decide(strays[0], world.registry, world.delivery()).action == "NONE"
+
+
+class Committed(TwoSpecs):
+    """Every apply is of a commit of its own, after all others, and git remembers what each held."""
+
+    number = 0
+
+    def commit_all(self):
+        self.number += 1
+        self.commit = f"{self.number:040x}"
+        mine = {(self.commit, f"specs/{name}/spec.yaml") for name in self.names}
+        self.past = Past(*(self.past.files | mine))
+
+
+CHANGES = ["remove", "add", "canary", "production", "topic", "main", "hot", "cold"]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(CHANGES), max_size=6))
+def test_what_is_live_is_what_is_asked_for(monkeypatch, changes):
+    fake_weights(monkeypatch)
+    with tempfile.TemporaryDirectory() as folder:
+        world = Committed(Path(folder))
+        world.past = Past()
+        for number, change in enumerate(["main", *changes, "main", "cold"], start=1):
+            match change:
+                case "remove" | "add":
+                    world.names = ("bot",) if change == "remove" else ("bot", "other")
+                case "canary" | "production":
+                    world.spec["deployment"] = {"alias": change}
+                case "topic" | "main":
+                    world.branch = change
+                case "hot" | "cold":  # a model that fails its gates, and one that passes them
+                    world.spec["version"] = f"1.{number}.0"
+                    world.spec["training"]["learning_rate"] = {"hot": 0.5, "cold": 0.001}[change]
+            world.commit_all()
+            plan, outcomes = world.apply_all(complete=True)
+            for spec, outcome in zip(plan.specs, outcomes, strict=True):
+                decided = spec.step("deploy").action
+                assert outcome.error is None
+                assert decided != "UNDEPLOY" or outcome.deployment.version is None
+                assert decided in ("UNDEPLOY", "RUN", "DEPENDS") or outcome.deployment is None
+        # Whatever happened before: with a good model on the deploy branch, what is asked for is live and nothing else.
+        asked = {("bot", world.spec.get("deployment", {}).get("alias", "production")), ("other", "production")}
+        live = {(entry.name, entry.alias) for entry in world.registry.deployed() if entry.version}
+        assert live == {(name, alias) for name, alias in asked if name in world.names}
+        assert world.plan(complete=True).idle
