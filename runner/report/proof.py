@@ -29,7 +29,7 @@ class Link:
 
 
 def prove(version: Version, log: list[Deployment], registry: RegistryReader) -> list[Link]:
-    """Verify everything that led to a version, and list where it was deployed."""
+    """Verify everything that led to a version, and list where it was deployed, and undeployed."""
     records = dict(_records(version, registry))
     links = [Link("spec", f"commit {version.commit[:12]}, {version.name} {version.version}")]
     for step in STEPS[:-1]:
@@ -41,12 +41,12 @@ def prove(version: Version, log: list[Deployment], registry: RegistryReader) -> 
         else:
             links.append(_link(step, records, version, registry))
     links.append(_release(version, records))
-    links += [
-        Link("deployment", f"{entry.alias} #{entry.number} at {entry.deployed:%Y-%m-%d %H:%M} by {entry.commit[:12]}")
-        for entry in log
-        if entry.version == version.version
-    ]
-    return links
+    return links + [_move(entry) for entry in log if (entry.version or entry.previous) == version.version]
+
+
+def _move(entry: Deployment) -> Link:
+    what = "deployment" if entry.version else "undeployment"
+    return Link(what, f"{entry.alias} #{entry.number} at {entry.deployed:%Y-%m-%d %H:%M} by {entry.commit[:12]}")
 
 
 def _records(version: Version, registry: RegistryReader) -> Iterator[tuple[Step, Record]]:

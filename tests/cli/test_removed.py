@@ -67,6 +67,9 @@ def test_removed_and_brought_back(world, capsys):
     assert run(world, "explain", "other") == 64
     assert "other was undeployed from production at " in capsys.readouterr().err
     assert run(world, "explain", "other", "--version", "1.0.0") == 0
+    *_, deployed, undeployed = capsys.readouterr().out.splitlines()
+    assert "✓ deployment        production #1" in deployed
+    assert "✓ undeployment      production #2" in undeployed
     capsys.readouterr()
     assert run(world, "status", "--json") == 0
     assert [row["name"] for row in json.loads(capsys.readouterr().out)["specs"]] == ["bot"]
