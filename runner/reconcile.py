@@ -15,9 +15,11 @@ from runner.errors import ConflictError, DataError, GituneError
 from runner.executors.executor import Executor
 from runner.plan.delivery import Delivery
 from runner.plan.model import Plan, SpecPlan
+from runner.plan.removal import Stray, decide
 from runner.plan.subject import Subject
 from runner.plan.walk import Decision, Walk
 from runner.registry.facts import STEPS, Deployment, Record, RegistryWriter, Ruling, Step
+from runner.steps.deploy import take_away
 
 
 @dataclass(slots=True)
@@ -82,7 +84,10 @@ def apply_plan(plan: Plan, subjects: Sequence[Subject], reconciler: Reconciler) 
     for spec_plan in plan.specs:
         outcome = Outcome(spec_plan.name, spec_plan.version)
         try:
-            _reconcile(spec_plan, by_name[spec_plan.name], reconciler, outcome)
+            if spec_plan.removed is not None:
+                _retried(_undeploy, spec_plan, by_name.get(spec_plan.name), reconciler, outcome)
+            else:
+                _reconcile(spec_plan, by_name[spec_plan.name], reconciler, outcome)
         except GituneError as error:
             outcome.error = error
         outcomes.append(outcome)
@@ -106,11 +111,16 @@ def _reconcile(planned: SpecPlan, subject: Subject, loop: Reconciler, outcome: O
         walk.settle(decision, record)
     outcome.gate, outcome.approval = walk.records.get("gate"), walk.approval
 
-    # The alias moves last. Who loses a race plans again: the winner may be newer than this commit.
+    # The alias moves last.
+    _retried(_deploy, planned, walk, loop, outcome)
+
+
+def _retried(move: Callable[..., None], *arguments: object) -> None:
+    """Move an alias; who loses a race decides again, for the winner may be newer than this commit."""
     try:
-        _deploy(planned, walk, loop, outcome)
+        move(*arguments)
     except ConflictError:
-        _deploy(planned, walk, loop, outcome)
+        move(*arguments)
 
 
 def _run(walk: Walk, decision: Decision, loop: Reconciler, outcome: Outcome) -> Record | None:
@@ -143,10 +153,35 @@ def _deploy(planned: SpecPlan, walk: Walk, loop: Reconciler, outcome: Outcome) -
     loop.watcher.finished(outcome.name, decision, None)
 
 
+def _undeploy(planned: SpecPlan, heir: Subject | None, loop: Reconciler, outcome: Outcome) -> None:
+    """Take away what no spec asks for, if that is still so. It comes last in a plan, after what takes its place."""
+    live = loop.registry.live(planned.name, str(planned.removed))
+    if live is None or live.version is None:
+        outcome.idle = f"{planned.removed} was undeployed already"
+        return
+    if live.version != planned.version:
+        raise GituneError(
+            f"{planned.name}: the plan said to undeploy {planned.version}, but now {live.version} is {live.alias}",
+            hint="the registry changed since the plan was made; plan and apply again",
+        )
+    decision = decide(Stray(live, heir.spec if heir else None), loop.registry, loop.delivery)
+    _within_plan(planned, decision)
+    loop.watcher.decided(outcome.name, decision)
+    if decision.action == "BLOCKED":
+        outcome.blocked = f"undeploy: {decision.reason}"
+    if decision.action == "NONE":
+        outcome.idle = decision.reason
+    if decision.action != "UNDEPLOY":
+        return
+    outcome.deployment = take_away(loop.registry, live, str(loop.delivery.checkout.commit), loop.now())
+    outcome.ran.append("deploy")
+    loop.watcher.finished(outcome.name, decision, None)
+
+
 def _within_plan(planned: SpecPlan, decision: Decision) -> None:
     """Refuse to run what the plan did not list: the registry changed since, or the plan was wrong."""
     expected = planned.step(decision.step)
-    if decision.action == "RUN" and expected.action not in ("RUN", "DEPENDS"):
+    if decision.action in ("RUN", "UNDEPLOY") and expected.action not in (decision.action, "DEPENDS"):
         raise GituneError(
             f"{planned.name}: the plan said {expected.action} for {decision.step}, but now it would run "
             f"({decision.reason})",

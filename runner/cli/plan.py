@@ -53,4 +53,6 @@ def plan(
     if out is not None:
         planned.save(project, out)
         click.echo(f"saved; `gitune apply {out}` does exactly this, or refuses when anything changed", err=True)
+    if found.faulty:
+        return 1
     return CHANGES if detailed_exitcode and not found.idle else 0

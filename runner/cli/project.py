@@ -98,6 +98,22 @@ class Project:
         if problems:
             raise SpecError(problems)
 
+    def aliases(self, name: str) -> list[str]:
+        """Return the aliases of a name: what its spec asks for first, then all others it was ever deployed under.
+
+        Raises:
+            UsageError: when there is neither a spec nor a deployment of that name.
+        """
+        logs = [alias for known, alias in self.registry.logs() if known == name]
+        try:
+            (loaded,) = load_specs(self.root, [name])
+        except UsageError:
+            if not logs:
+                raise
+            return logs  # the spec was removed
+        asked = loaded.spec.deployment.alias
+        return [asked, *(alias for alias in logs if alias != asked)]
+
     def delivery(self, *, force_older: bool = False) -> Delivery:
         """Read git's side of a deployment."""
         checkout = git.read_checkout(self.root)
@@ -108,6 +124,7 @@ class Project:
             dirty=git.dirty(self.root, ["specs"]) if checkout.commit else [],
             descends=lambda commit: git.is_ancestor(self.root, commit, head),
             force_older=force_older,
+            past=git.Past(self.root, head) if head else None,
         )
 
 

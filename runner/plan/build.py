@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.errors import Problem, SpecError
 from runner.models.memory import Memory
 from runner.plan.delivery import Delivery
 from runner.plan.estimates import History, estimate_step
 from runner.plan.model import Estimate, Plan, PlannedStep, SpecPlan, make_plan
+from runner.plan.removal import find_strays, plan_removals
 from runner.plan.since_release import since_release
 from runner.plan.subject import Subject
 from runner.plan.walk import Decision, Walk
@@ -23,6 +23,7 @@ def build_plan(
     retry: bool = False,
     through: Step = "deploy",
     memory: Memory | None = None,
+    complete: bool = False,
 ) -> Plan:
     """Walk every spec with the outcome of each step that must run unknown.
 
@@ -33,22 +34,17 @@ def build_plan(
         retry: run steps again that failed terminally.
         through: last step to plan.
         memory: what training may use here; None leaves memory out of the estimates.
-
-    Raises:
-        SpecError: when a spec differs from the released version of its number; all such specs at once.
+        complete: whether these are all specs of the repository: else nothing that is live is undeployed.
     """
     plans: list[SpecPlan] = []
-    problems: list[Problem] = []
     promised: dict[str, str] = {}
     history = History(reader)
     for subject in subjects:
         walk = Walk(subject, reader, delivery, retry, through, history.records)
-        try:
-            plans.append(_plan_spec(walk, promised, history, memory))
-        except SpecError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise SpecError(problems)
+        plans.append(_plan_spec(walk, promised, history, memory))
+    if complete and through == "deploy":
+        strays = find_strays([subject.spec for subject in subjects], reader)
+        plans += plan_removals(strays, plans, reader, delivery)
     return make_plan(plans, delivery.checkout.commit, [_content(subject) for subject in subjects])
 
 
@@ -112,6 +108,7 @@ def _planned(decision: Decision, walk: Walk, history: History, memory: Memory | 
         action=decision.action,
         key=decision.key,
         reason=decision.reason,
+        fault=decision.fault,
         changes=list(decision.changes),
         estimate=estimate_step(decision.step, walk, history, memory) if may_run else Estimate(),
     )

@@ -16,6 +16,7 @@ from runner.plan.changes import describe, explain_miss, nearest
 from runner.plan.delivery import Delivery, Obstacle
 from runner.plan.model import Action, Change
 from runner.plan.next_version import version_taken
+from runner.plan.pointer import loss, lost, training_of, unjudged
 from runner.plan.rulings import approval_of, hold_on, name_of
 from runner.plan.rulings import words as hold_words
 from runner.plan.subject import Subject
@@ -52,6 +53,8 @@ class Decision:
     inputs: keys.Inputs = field(default_factory=dict)
     record: Record | None = None
     changes: tuple[Change, ...] = ()
+    fault: bool = False
+    """Blocked by what a person must mend in the spec or the registry."""
 
 
 @dataclass(slots=True)
@@ -72,7 +75,7 @@ class Walk:
 
     @property
     def live(self) -> Deployment | None:
-        """The entry that is live under the spec's alias."""
+        """The last entry of the spec's alias; it has no version when that was undeployed."""
         return self.reader.live(self.subject.spec.name, self.subject.spec.deployment.alias)
 
     @property
@@ -104,7 +107,7 @@ class Walk:
         """
         if (released := self.released) is not None:
             return released.champion
-        if (live := self.live) is None:
+        if (live := self.live) is None or live.version is None:
             return None
         version = self.reader.version(live.name, live.version)
         return version.champion if version is not None and self._is_this(version) else live.version
@@ -170,13 +173,16 @@ class Walk:
         if not self.retry and (failure := self.reader.failure(step, key)) is not None:
             remedy = f"{failure.hint}; " if failure.hint else ""
             reason = f"failed before: {failure.message} ({remedy}--retry runs it again)"
-            return Decision(step, "BLOCKED", reason, key, inputs)
-        earlier = nearest((self.earlier or self.reader.records)(step), inputs, self.subject)
+            return Decision(step, "BLOCKED", reason, key, inputs, fault=True)
+        earlier = nearest(self._earlier(step), inputs, self.subject)
         if earlier is None:
             return Decision(step, "RUN", "never run before", key, inputs)
         changes = explain_miss(inputs, earlier, self.subject, self.reader)
         reason = describe(changes, self.subject) or "an artifact of the earlier run is missing"
         return Decision(step, "RUN", reason, key, inputs, None, tuple(changes))
+
+    def _earlier(self, step: Step) -> Iterable[Record]:
+        return (self.earlier or self.reader.records)(step)
 
     def _known(self, step: Step, key: str) -> Record | None:
         # Answers are shared: whoever asked first, the same weights answer the same prompts once.
@@ -200,16 +206,21 @@ class Walk:
         released = self.released
         if released is None:
             return decision
-        self._refuse_other_content(decision, released)
-        if decision.action != "REUSE":
-            reason = f"{released.version} is released but its artifacts are lost; restore them or release a new version"
-            return Decision("train", "BLOCKED", reason, decision.key, inputs)
-        return decision
+        if (taken := self._other_content(decision, released)) is not None:
+            return Decision("train", "BLOCKED", taken, decision.key, inputs, fault=True)
+        gone = loss(released, self.reader) if decision.record is None else None
+        record = training_of(released, decision.record, () if decision.record else self._earlier("train"))
+        if gone or record is None:
+            reason = gone or lost(released, "the record of its training")
+            return Decision("train", "BLOCKED", reason, decision.key, inputs, fault=True)
+        return Decision("train", "REUSE", "up to date", record.key, inputs, record)
 
-    def _refuse_other_content(self, train: Decision, released: Version) -> None:
-        base = self.subject.base
-        if train.key and not keys.same_model(released.content, self.subject.spec, base, train.key):
-            raise self._version_taken(train, released)
+    def _other_content(self, train: Decision, released: Version) -> str | None:
+        """Say that the released version of the spec's number is another model, if it is."""
+        if not train.key or keys.same_model(released.content, self.subject.spec, self.subject.base, train.key):
+            return None
+        problems = self._version_taken(train, released).problems
+        return "; ".join(f"{problem.where}: {problem.message}; {problem.hint}" for problem in problems)
 
     def _version_taken(self, decision: Decision, released: Version) -> SpecError:
         return SpecError([version_taken(decision.inputs, released, self.subject, self.reader)])
@@ -225,7 +236,7 @@ class Walk:
         champion = self.champion
         if number is not None and champion is None and self.released is None:
             reason = f"the champion {number} is missing from the registry; restore it from a copy of the store"
-            return Decision("predict_champion", "BLOCKED", reason)
+            return Decision("predict_champion", "BLOCKED", reason, fault=True)
         if champion is None:
             return Decision("predict_champion", "NONE", self._no_champion())
         content, prompts = champion.content, self.records["prepare"].outputs["prompts"].digest
@@ -242,7 +253,8 @@ class Walk:
     def _no_champion(self) -> str:
         if self.released is not None:
             return f"nothing to compare with was live when {self.released.version} was released"
-        return "the live version is this very model" if self.live else "no version to compare with"
+        is_live = self.live is not None and self.live.version is not None
+        return "the live version is this very model" if is_live else "no version to compare with"
 
     def _score_inputs(self) -> keys.Inputs:
         answers = {subject: self.records[step] for subject, step in SUBJECTS.items() if step in self.records}
@@ -265,22 +277,39 @@ class Walk:
 
     def _deploy(self) -> Decision:
         spec, live, released = self.subject.spec, self.live, self.released
-        if released is not None:
-            # Another apply may have released this number since `train` was decided.
-            self._refuse_other_content(self.decisions["train"], released)
-        if live and live.version == spec.version and live.target == spec.deployment.target:
-            return Decision("deploy", "NONE", f"{spec.version} is live as {spec.deployment.alias}")
         waiting = self._upstream("deploy")
-        if waiting is not None and waiting.action == "BLOCKED":
-            return waiting
+        if (settled := self._undeployable(live, released, waiting)) is not None:
+            return settled
         if (stop := self._obstacle(live, released)) is not None:
             return Decision("deploy", stop.action, stop.reason)
         if waiting is not None:
             return Decision("deploy", "DEPENDS", waiting.reason if released else "if its gates pass")
-        was = f"{live.version} → " if live else ""
-        how = "already released, only the pointer moves" if released else self._let_through()
+        was = f"{live.version} → " if live and live.version else ""
         target = {"name": spec.name, "version": spec.version, "alias": spec.deployment.alias}
-        return Decision("deploy", "RUN", f"{was}{spec.version} ({how})", keys.step_key(target))
+        if released is None:
+            return Decision("deploy", "RUN", f"{was}{spec.version} ({self._let_through()})", keys.step_key(target))
+        return self._move(released, live, f"{was}{spec.version}", target)
+
+    def _undeployable(
+        self, live: Deployment | None, released: Version | None, waiting: Decision | None
+    ) -> Decision | None:
+        """Return what is decided whatever git and the gates say: another model, live already, or blocked."""
+        spec, blocked = self.subject.spec, waiting if waiting and waiting.action == "BLOCKED" else None
+        if released is not None and (taken := self._other_content(self.decisions["train"], released)) is not None:
+            # Where `train` does not say so already, another apply has released this number since.
+            return blocked or Decision("deploy", "BLOCKED", taken, fault=True)
+        if live and live.version == spec.version and live.target == spec.deployment.target:
+            return Decision("deploy", "NONE", f"{spec.version} is live as {spec.deployment.alias}")
+        return blocked
+
+    def _move(self, released: Version, live: Deployment | None, what: str, target: keys.Inputs) -> Decision:
+        """Move the pointer to a released version, whose every byte is there."""
+        stop = unjudged(released, live, self.subject.spec, self.reader) or loss(released, self.reader)
+        if stop is not None:
+            return Decision("deploy", "BLOCKED", stop, fault=True)
+        digest = released.content.adapter.digest
+        how = f"already released, only the pointer moves; verified sha256:{digest[:12]}"
+        return Decision("deploy", "RUN", f"{what} ({how})", keys.step_key(target | {"adapter": digest}))
 
     def _let_through(self) -> str:
         if (approval := self.approval) is not None:
@@ -296,7 +325,8 @@ class Walk:
         asks = any(rule.rival == "champion" for rule in self.subject.spec.evaluation.gates)
         if released is None and asks and self.compared and (now := self._champion_number()) != self.compared[0]:
             was = self.compared[0] or "none"
-            return Obstacle("BLOCKED", f"{now} went live while its gates compared with {was}; apply again")
+            what = f"{now} went live" if now else f"{was} was undeployed"
+            return Obstacle("BLOCKED", f"{what} while its gates compared with {was}; apply again")
         if (stop := self.delivery.obstacle(self.subject.loaded, live)) is not None:
             return stop
         spec = self.subject.spec

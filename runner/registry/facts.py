@@ -166,7 +166,7 @@ class Proof(Fact):
 
 
 class Deployment(Fact):
-    """One entry of the log of `name/alias`; the last entry is what is live."""
+    """One entry of the log of `name/alias`; the last one says what is live, if anything is."""
 
     number: int
     """Position in the log, from 1."""
@@ -174,10 +174,10 @@ class Deployment(Fact):
     """Name of the spec."""
     alias: str
     """Pointer, such as `production`."""
-    version: str
-    """What went live."""
+    version: str | None
+    """What went live; null where what was live was undeployed."""
     previous: str | None
-    """What was live before."""
+    """What was live before; null when nothing was."""
     commit: str
     """Git commit that asked for it."""
     target: str
@@ -210,10 +210,13 @@ class RegistryReader(Protocol):
         """Return the whole log of an alias, oldest first."""
 
     def live(self, name: str, alias: str) -> Deployment | None:
-        """Return the last entry of the log."""
+        """Return the last entry of the log; nothing is live when it has no version."""
 
     def deployed(self) -> list[Deployment]:
-        """Return what is live under every name and alias."""
+        """Return the last entry of every log, by name and alias."""
+
+    def logs(self) -> list[tuple[str, str]]:
+        """Return name and alias of every deployment log, in order."""
 
     def broken_link(self, entry: Deployment) -> str | None:
         """Return what does not verify of a log entry, its version's file and records; reads no artifact."""

@@ -89,11 +89,11 @@ class Registry(RegistryWriter):
         return self._deployments.log(name, alias)
 
     def live(self, name: str, alias: str) -> Deployment | None:
-        """Return the last entry of the log."""
+        """Return the last entry of the log; nothing is live when it has no version."""
         return self._deployments.live(name, alias)
 
     def deployed(self) -> list[Deployment]:
-        """Return what is live under every name and alias."""
+        """Return the last entry of every log, by name and alias."""
         return self._deployments.all_live()
 
     def broken_link(self, entry: Deployment) -> str | None:
@@ -111,6 +111,10 @@ class Registry(RegistryWriter):
     def rulings(self, name: str) -> list[Ruling]:
         """Return every decision about a name, oldest first."""
         return self._decisions.all(name)
+
+    def logs(self) -> list[tuple[str, str]]:
+        """Return name and alias of every deployment log, in order."""
+        return self._deployments.names()
 
     def exists(self, artifact: Artifact) -> bool:
         """Return whether all bytes of an artifact are there with the right size."""

@@ -15,7 +15,8 @@ def render_outcome(outcome: Outcome, *, coloured: bool) -> str:
     lines = [f"{outcome.name} {outcome.version}"]
     if outcome.gate is not None:
         lines += [_verdict(verdict, coloured=coloured) for verdict in outcome.gate.metrics["verdicts"]]
-    lines.append(f"  ran: {', '.join(outcome.ran) or 'nothing'}")
+    if outcome.deployment is None or outcome.deployment.version is not None:
+        lines.append(f"  ran: {', '.join(outcome.ran) or 'nothing'}")
     lines += [f"  {ending}" for ending in _endings(outcome)]
     return "\n".join(lines)
 
@@ -30,7 +31,9 @@ def _verdict(verdict: dict[str, Any], *, coloured: bool) -> str:
 def _endings(outcome: Outcome) -> Iterator[str]:
     if outcome.error is not None:
         yield "failed: " + str(outcome.error).replace("\n", "\n  ")
-    if (entry := outcome.deployment) is not None:
+    if (entry := outcome.deployment) is not None and entry.version is None:
+        yield f"undeployed: {entry.alias} is no longer {entry.previous}, entry {entry.number}"
+    elif entry is not None:
         was = f" (was {entry.previous})" if entry.previous else ""
         yield f"deployed: {entry.alias} is now {entry.version}{was}, entry {entry.number}"
     elif outcome.blocked is not None:

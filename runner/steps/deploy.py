@@ -75,3 +75,13 @@ def move_alias(registry: RegistryWriter, walk: Walk, version: Version, commit: s
         deployed=now,
     )
     return registry.append_deployment(entry)
+
+
+def take_away(registry: RegistryWriter, live: Deployment, commit: str, now: datetime) -> Deployment:
+    """Append that nothing is live any more: servers let go of it, its version stays released.
+
+    Raises:
+        ConflictError: when another apply deployed or undeployed first.
+    """
+    gone = {"number": live.number + 1, "version": None, "previous": live.version, "commit": commit, "deployed": now}
+    return registry.append_deployment(live.model_copy(update=gone))

@@ -208,7 +208,7 @@ def test_released_difference_is_told_against_the_release(world, capsys):
     world.write()
     capsys.readouterr()
     assert run(world, "plan") == 1
-    assert "learning_rate 0.001 → 0.002" in capsys.readouterr().err
+    assert "learning_rate 0.001 → 0.002" in capsys.readouterr().out
 
 
 def test_a_file_that_cannot_be_written_is_one_message(world, capsys):
