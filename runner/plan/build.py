@@ -10,6 +10,7 @@ from runner.plan.delivery import Delivery
 from runner.plan.estimates import History, estimate_step
 from runner.plan.model import Estimate, Plan, PlannedStep, SpecPlan, make_plan
 from runner.plan.subject import Subject
+from runner.plan.waiting import or_wait
 from runner.plan.walk import Decision, Walk
 from runner.registry.facts import STEPS, RegistryReader, Step
 
@@ -66,7 +67,10 @@ def _plan_spec(walk: Walk, promised: dict[str, str], history: History, memory: M
         version=spec.version,
         file=walk.subject.loaded.file,
         champion=champion.version if champion else None,
-        steps=[_planned(_once(decisions[step], spec.name, promised), walk, history, memory) for step in STEPS],
+        steps=[
+            _planned(or_wait(_once(decisions[step], spec.name, promised), walk.reader), walk, history, memory)
+            for step in STEPS
+        ],
     )
 
 

@@ -128,7 +128,7 @@ class Plan(PlanPart):
     @property
     def idle(self) -> bool:
         """Whether nothing at all would happen."""
-        return not any(self.summary[action] for action in ("run", "depends", "undeploy"))
+        return not any(self.summary[action] for action in ("run", "depends", "wait", "undeploy"))
 
 
 def make_plan(specs: list[SpecPlan], base: str | None, contents: Sequence[object] = ()) -> Plan:
