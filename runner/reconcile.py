@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from runner.errors import ConflictError, DataError, GituneError
@@ -42,6 +43,8 @@ class Outcome:
     """Why there is nothing to deploy here."""
     error: GituneError | None = None
     """What stopped it."""
+    logs: dict[Step, Path] = field(default_factory=dict)
+    """Files with what its steps printed."""
 
     @property
     def exit_code(self) -> int:
@@ -203,7 +206,8 @@ def _within_plan(planned: SpecPlan, decision: Decision) -> None:
             f"({decision.reason})",
             hint=again,
         )
-    if expected.key is not None and expected.key != decision.key:
+    # That of a deployment tells more once its version is released, which another apply may do meanwhile.
+    if decision.step != "deploy" and expected.key not in (None, decision.key):
         raise GituneError(
             f"{planned.name}: {decision.step} would run on other inputs than the plan said ({decision.reason})",
             hint=again,

@@ -20,7 +20,7 @@ from runner.plan.build import build_plan
 from runner.plan.model import Plan
 from runner.reconcile import Outcome, Reconciler, apply_plan
 from runner.registry.facts import STEPS, Step
-from runner.report.outcome import render_outcome
+from runner.report.outcome import render_outcome, summarize
 from runner.report.text import render_plan
 
 # Over several specs the first of these that occurs is the exit code.
@@ -40,10 +40,18 @@ TERMINATED = 143
 )
 @click.option("--retry", is_flag=True, help="Run steps again that failed before for good.")
 @click.option("--force-older", is_flag=True, help="Deploy although this commit is not after the live one.")
+@click.option("--parallel", type=click.IntRange(1), default=1, help="Specs to work on at the same time, at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_obj
 def apply(
-    directory: Path, specs: tuple[str, ...], yes: bool, through: str, retry: bool, force_older: bool, as_json: bool
+    directory: Path,
+    specs: tuple[str, ...],
+    yes: bool,
+    through: str,
+    retry: bool,
+    force_older: bool,
+    parallel: int,
+    as_json: bool,
 ) -> int:
     """Run what SPECS (default: every spec) need, judge their gates and deploy what passed."""
     project = open_project(directory)
@@ -54,13 +62,22 @@ def apply(
     click.echo(render_plan(plan, coloured() and not as_json), err=as_json)
     if not plan.idle and not yes:
         _ask()
-    with _ended_by_sigterm(), Narrator() as narrator:
-        executor = LocalExecutor(project.registry, cache_folder(), narrator.report, tuple(project.config.trackers))
+    parallel = max(1, min(parallel, _busy(plan)))
+    with _ended_by_sigterm(), Narrator(several=parallel > 1) as narrator:
+        trackers = tuple(project.config.trackers)
+        executor = LocalExecutor(project.registry, cache_folder(), narrator.report, trackers, parallel)
         loop = Reconciler(project.registry, executor, delivery, narrator, retry, last)
-        outcomes = apply_plan(plan, subjects, loop)
+        outcomes = apply_plan(plan, subjects, loop, parallel)
+    for outcome in outcomes:
+        outcome.logs = executor.logs.get(outcome.name, {})
     click.echo(_as_json(plan, outcomes) if as_json else render_outcomes(outcomes))
     codes = [outcome.exit_code for outcome in outcomes]
     return next((code for code in CODES if code in codes), max(codes, default=0))
+
+
+def _busy(plan: Plan) -> int:
+    """Count the specs that anything is done for: more at a time would take cores and give them to nobody."""
+    return sum(any(step.action not in ("REUSE", "NONE", "BLOCKED") for step in spec.steps) for spec in plan.specs)
 
 
 def _ask() -> None:
@@ -90,8 +107,9 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 
 def render_outcomes(outcomes: list[Outcome]) -> str:
-    """Render what became of each spec."""
-    return "\n\n".join(render_outcome(outcome, coloured=coloured()) for outcome in outcomes)
+    """Render what became of each spec, and of several together."""
+    blocks = [render_outcome(outcome, coloured=coloured()) for outcome in outcomes]
+    return "\n\n".join([*blocks, *([summarize(outcomes)] if len(outcomes) > 1 else [])])
 
 
 def _as_json(plan: Plan, outcomes: list[Outcome]) -> str:
@@ -104,6 +122,7 @@ def _as_json(plan: Plan, outcomes: list[Outcome]) -> str:
             "deployed": outcome.deployment.model_dump(mode="json") if outcome.deployment else None,
             "blocked": outcome.blocked,
             "error": str(outcome.error) if outcome.error else None,
+            "logs": {step: str(log) for step, log in outcome.logs.items()},
             "exit_code": outcome.exit_code,
         }
         for outcome in outcomes

@@ -29,6 +29,13 @@ def require_going(stop: threading.Event) -> None:
         raise StoppedError("stopped", hint="the next apply goes on from here")
 
 
+def _next(waiting: deque[Item]) -> Item | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
+
+
 def work_through(items: Sequence[Item], work: Callable[[Item], None], at_once: int, stop: Callable[[], None]) -> None:
     """Do the work on every item, in their order as far as there is only one at a time.
 
@@ -39,31 +46,35 @@ def work_through(items: Sequence[Item], work: Callable[[Item], None], at_once: i
         stop: makes what is under way end soon; called when this is interrupted, or a piece of work broke down.
     """
     waiting, broken = deque(items), list[BaseException]()
+    # Not Thread.join(): in Python 3.11 one that was interrupted takes the thread for ended.
+    ended, started = threading.Semaphore(0), 0
 
     def take() -> None:
-        while waiting and not broken:
-            try:
-                item = waiting.popleft()
-            except IndexError:  # another thread was faster
-                return
-            try:
+        try:
+            while not broken and (item := _next(waiting)) is not None:
                 work(item)
-            except BaseException as error:  # noqa: BLE001 - raised again where the work was asked for
-                broken.append(error)
-                stop()
+        except BaseException as error:  # noqa: BLE001 - raised again where the work was asked for
+            broken.append(error)
+            stop()
+        finally:
+            ended.release()
 
-    threads = [threading.Thread(target=take, name=f"crew-{n}", daemon=True) for n in range(min(at_once, len(items)))]
-    for thread in threads:
-        thread.start()
+    def wait() -> None:
+        nonlocal started
+        while started:
+            ended.acquire()
+            started -= 1
+
     try:
-        for thread in threads:
-            thread.join()
+        for number in range(min(at_once, len(items))):
+            threading.Thread(target=take, name=f"crew-{number}", daemon=True).start()
+            started += 1
+        wait()
     except BaseException:
         # What cleans up after itself gets the time to; a second interruption ends this wait too.
         waiting.clear()
         stop()
-        for thread in threads:
-            thread.join()
+        wait()
         raise
     if broken:
         raise broken[0]
