@@ -39,7 +39,7 @@ class Repository(World):
 
     def use_store(self, url: str) -> None:
         (self.root / "registry").mkdir(exist_ok=True)
-        (self.root / "registry" / "config.yaml").write_text(yaml.safe_dump({"apiVersion": "gitune/v1", "store": url}))
+        (self.root / "registry" / "config.yaml").write_text(yaml.safe_dump({"store": url}))
         self.registry = open_registry(url, self.root, self.root / "cache")
 
     def add_spec(self, name: str, **changes) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
-from e2e_store import object_store
+from s3 import serve_s3
 
 pytestmark = pytest.mark.slow
 
@@ -37,9 +37,9 @@ main()
 """
 
 
-def all_at_once(repository, count, **options):
-    processes = [repository.start("apply", "--yes", **options) for _ in range(count)]
-    with ThreadPoolExecutor(count) as pool:
+def all_at_once(repository, environments):
+    processes = [repository.start("apply", "--yes", environment=environment) for environment in environments]
+    with ThreadPoolExecutor(len(processes)) as pool:
         told = list(pool.map(lambda process: process.communicate(timeout=500), processes))
     return [(process.returncode, out, err) for process, (out, err) in zip(processes, told, strict=True)]
 
@@ -60,23 +60,22 @@ def check_one_flight(repository, told):
 
 def test_eight_applies_of_a_commit_train_once(make_repository):
     repository = make_repository("eight")
-    check_one_flight(repository, all_at_once(repository, 8))
+    check_one_flight(repository, all_at_once(repository, [{}] * 8))
     assert len(list((repository.root / "registry/store/records/train").rglob("*.json"))) == 1
 
 
-def test_the_same_on_an_object_store(make_repository, tmp_path, monkeypatch):
-    with object_store(tmp_path) as (url, environment):
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        repository = make_repository("object")
-        repository.use_store(url)
-        # Each on a machine of its own, as far as they can tell.
-        caches = [{"GITUNE_CACHE": str(tmp_path / f"cache-{n}")} for n in range(4)]
-        processes = [repository.start("apply", "--yes", environment=cache) for cache in caches]
-        with ThreadPoolExecutor(4) as pool:
-            outputs = list(pool.map(lambda process: process.communicate(timeout=500), processes))
-        told = [(p.returncode, out, err) for p, (out, err) in zip(processes, outputs, strict=True)]
-        check_one_flight(repository, told)
+@pytest.fixture(scope="module")
+def s3_server(tmp_path_factory):
+    yield from serve_s3(tmp_path_factory.mktemp("s3"))
+
+
+def test_the_same_on_an_object_store(make_repository, s3_server, tmp_path, monkeypatch):
+    s3_server.enter(monkeypatch)
+    repository = make_repository("object")
+    repository.use_store(s3_server.url())
+    # Each on a machine of its own, as far as they can tell.
+    caches = [{"GITUNE_CACHE": str(tmp_path / f"cache-{n}")} for n in range(4)]
+    check_one_flight(repository, all_at_once(repository, caches))
 
 
 def started(repository, words, **options):
@@ -131,9 +130,7 @@ def test_an_older_commit_never_lands_over_a_newer_one(make_repository, tmp_path)
     identity = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"]
     subprocess.run(["git", *identity, "commit", "--quiet", "-am", "newer"], cwd=newer, check=True)
     (newer / "registry").mkdir(exist_ok=True)
-    (newer / "registry/config.yaml").write_text(
-        yaml.safe_dump({"apiVersion": "gitune/v1", "store": str(older.root / "registry/store")})
-    )
+    (newer / "registry/config.yaml").write_text(yaml.safe_dump({"store": str(older.root / "registry/store")}))
     process = older.start("apply", "--yes", code=OVERTAKEN.format(other=str(newer)))
     out, err = process.communicate(timeout=500)
     assert process.returncode == 1, out + err
