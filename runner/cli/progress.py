@@ -107,7 +107,9 @@ class Narrator:
                 now = time.monotonic()
                 if now - self._last < SILENCE:
                     continue
-                for doing in self._doing.values():
+                # What failed is told by nobody; its thread has ended, or is at something else by now.
+                running = {thread.ident for thread in threading.enumerate()}
+                for doing in (found for thread, found in self._doing.items() if thread in running):
                     self._say(f"    {self._prefix(doing)}{doing.what} … {now - doing.started:.0f} s")
 
 

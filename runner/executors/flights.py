@@ -102,7 +102,7 @@ class Flights:
             StoppedError: when the apply is ended while it waits.
         """
         require_going(self._stop)
-        if not self._reserve(key):
+        if not self._reserve(key, tell):
             yield False
             return
         try:
@@ -119,7 +119,7 @@ class Flights:
                     self._present.close()
                 self._changed.notify_all()
 
-    def _reserve(self, key: str) -> bool:
+    def _reserve(self, key: str, tell: Callable[[str], None]) -> bool:
         """Keep other specs of this apply from the key; False, and nothing is kept, after one of them was at it."""
         with self._changed:
             if key not in self._ours:
@@ -128,6 +128,7 @@ class Flights:
                     self._present.enter_context(present(self._cache, self._owner))
                 self._ours.add(key)
                 return True
+            tell("another spec of this apply is at it")
             while key in self._ours:
                 self._changed.wait(POLLS[0])
                 require_going(self._stop)

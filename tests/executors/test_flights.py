@@ -91,10 +91,10 @@ def test_a_holder_that_was_replaced_knows_and_writes_no_more(registry, tmp_path)
 
 
 def test_specs_of_one_apply_wait_for_each_other(registry, tmp_path):
-    ours, order = flight(registry, tmp_path), []
+    ours, order, told = flight(registry, tmp_path), [], []
 
     def work(name):
-        with claim(ours, [], name) as mine:
+        with claim(ours, told, name) as mine:
             order.append((name, mine))
             time.sleep(0.2)
 
@@ -104,6 +104,7 @@ def test_specs_of_one_apply_wait_for_each_other(registry, tmp_path):
     for thread in threads:
         thread.join()
     assert sorted(mine for _, mine in order) == [False, True]
+    assert told == ["another spec of this apply is at it"]
 
 
 def test_waiting_ends_with_the_apply(registry, tmp_path):
