@@ -90,6 +90,7 @@ def started(repository, words, **options):
 def test_a_killed_holder_is_replaced_at_once(make_repository):
     repository = make_repository("killed")
     holder = started(repository, "epoch")
+    holder.send_signal(signal.SIGSTOP)  # or it is done before the other has begun
     waiter = started(repository, "train: WAIT")
     holder.kill()
     killed = time.monotonic()
