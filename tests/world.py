@@ -185,7 +185,7 @@ class World:
 
 def fake_weights(monkeypatch) -> None:
     """Put the fakes where weights would be loaded, and keep the steps in the process where the fakes are."""
-    monkeypatch.setattr("runner.executors.local.run_apart", lambda work, report: work(report))
+    monkeypatch.setattr("runner.executors.local.run_apart", lambda work, report, *_: work(report))
     monkeypatch.setattr("runner.steps.train.open_backend", lambda _: FakeBackend())
     monkeypatch.setattr("runner.steps.train.check_same_tokens", lambda *_: 0)
     monkeypatch.setattr("runner.inference.bulk.open_engine", FakeEngine)

@@ -11,6 +11,7 @@ from runner.plan.model import Estimate, Plan, PlannedStep, SpecPlan, make_plan
 from runner.plan.removal import find_strays, plan_removals
 from runner.plan.since_release import since_release
 from runner.plan.subject import Subject
+from runner.plan.waiting import or_wait
 from runner.plan.walk import Decision, Walk
 from runner.registry.facts import STEPS, RegistryReader, Step
 
@@ -67,7 +68,10 @@ def _plan_spec(walk: Walk, promised: dict[str, str], history: History, memory: M
         live=live.version if live else None,
         change_class=since.change_class,
         flags=since.flags,
-        steps=[_planned(_once(decisions[step], spec.name, promised), walk, history, memory) for step in STEPS],
+        steps=[
+            _planned(or_wait(_once(decisions[step], spec.name, promised), walk.reader), walk, history, memory)
+            for step in STEPS
+        ],
     )
 
 

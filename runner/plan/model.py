@@ -160,7 +160,7 @@ class Plan(PlanPart):
     @property
     def idle(self) -> bool:
         """Whether nothing at all would happen."""
-        return not any(self.summary[action] for action in ("run", "depends", "undeploy"))
+        return not any(self.summary[action] for action in ("run", "depends", "wait", "undeploy"))
 
     @property
     def faulty(self) -> bool:

@@ -144,6 +144,10 @@ class Walk:
                 return self._gate()
         assert_never(step)
 
+    def yielded(self, decision: Decision) -> Record | None:
+        """Return what a step that was to run has yielded elsewhere since it was decided."""
+        return self._as_released(decision.step, decision.inputs) or self._known(decision.step, str(decision.key))
+
     def settle(self, decision: Decision, record: Record | None = None) -> None:
         """Note a decision, with the record its step yielded when it is known."""
         self.decisions[decision.step] = decision

@@ -98,6 +98,15 @@ class FolderStore:
             else:
                 yield key
 
+    def delete(self, key: str) -> bool:
+        """Remove an object for good; return False when there is none."""
+        with self._explained("delete", key):
+            try:
+                self._path(key).unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        return True
+
     def _path(self, key: str) -> Path:
         return self.folder / key
 

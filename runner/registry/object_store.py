@@ -94,6 +94,14 @@ class ObjectStore:
                 for entry in page:
                     yield entry["path"]
 
+    def delete(self, key: str) -> bool:
+        """Remove an object for good; return False when there is none."""
+        if self.size(key) is None:  # S3 answers a delete of nothing as it does any other
+            return False
+        with self._explained("delete", key):
+            obstore.delete(self._store, key)
+        return True
+
     def _chunks(self, found: obstore.GetResult, key: str) -> Iterator[bytes]:
         with self._explained("read", key):
             for chunk in found.stream(min_chunk_size=CHUNK):

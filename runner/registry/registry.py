@@ -12,7 +12,8 @@ from runner.registry.artifacts import Artifacts
 from runner.registry.chain import Chain
 from runner.registry.decisions import Decisions
 from runner.registry.deployments import Deployments
-from runner.registry.facts import Artifact, Deployment, Failure, Record, RegistryWriter, Ruling, Step, Version
+from runner.registry.facts import Artifact, Deployment, Failure, Lease, Record, RegistryWriter, Ruling, Step, Version
+from runner.registry.leases import Leases
 from runner.registry.namespaces import Overlay, inside
 from runner.registry.records import Records
 from runner.registry.store import Store, open_store
@@ -54,11 +55,12 @@ def open_namespace(
 
 
 class Registry(RegistryWriter):
-    """Artifacts, records, versions and deployments of one store."""
+    """Artifacts, records, leases, versions and deployments of one store."""
 
     def __init__(self, store: Store, cache: Path) -> None:
         self._artifacts = Artifacts(store, cache)
         self._records = Records(store, self._artifacts.exists)
+        self._leases = Leases(store, cache)
         self._versions = Versions(store)
         self._deployments = Deployments(store)
         self._decisions = Decisions(store)
@@ -75,6 +77,14 @@ class Registry(RegistryWriter):
     def failure(self, step: Step, key: str) -> Failure | None:
         """Return the newest terminal failure of a key."""
         return self._records.failure(step, key)
+
+    def lease(self, step: Step, key: str) -> Lease | None:
+        """Return the lease of a key that looks held; its holder may have been killed on another machine."""
+        return self._leases.held(step, key)
+
+    def leases(self) -> list[Lease]:
+        """Return all leases that look held, by step and key."""
+        return self._leases.all_held()
 
     def version(self, name: str, version: str) -> Version | None:
         """Return a released version."""
@@ -140,9 +150,21 @@ class Registry(RegistryWriter):
         """Store a folder: every file, then the manifest that names them."""
         return self._artifacts.put_tree(folder)
 
+    def last_lease(self, step: Step, key: str) -> Lease | None:
+        """Return the newest lease of a key, held, abandoned or ended."""
+        return self._leases.last(step, key)
+
+    def add_lease(self, lease: Lease) -> bool:
+        """Write a lease under its number; False when somebody else took that number or a later one."""
+        return self._leases.add(lease)
+
     def add_record(self, record: Record) -> None:
         """Append a record under the next number of its key; the commit point of a step."""
         self._records.add(record)
+
+    def add_record_once(self, record: Record) -> Record:
+        """Append a record unless its key has a valid one by now; return the one that counts."""
+        return self._records.add_once(record)
 
     def add_failure(self, failure: Failure) -> None:
         """Remember a terminal failure."""

@@ -46,6 +46,9 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a folder such as `records/train`, in no particular order."""
 
+    def delete(self, key: str) -> bool:
+        """Remove an object for good; return False when there is none. Facts are never removed but by gc."""
+
     def local_path(self, key: str) -> Path | None:
         """Return the object's own file when the store is a folder here, else None."""
 

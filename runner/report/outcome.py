@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from runner.reconcile import Outcome
+
+_ENDS_BY_CODE = {3: "gate failed", 4: "gate inconclusive", 5: "data check failed"}
+_ENDS = ("deployed", "evaluated", "nothing to do", *_ENDS_BY_CODE.values(), "blocked", "failed")
 
 COLOURS = {"PASS": "32", "FAIL": "31", "INCONCLUSIVE": "33"}
 
@@ -31,6 +35,7 @@ def _verdict(verdict: dict[str, Any], *, coloured: bool) -> str:
 def _endings(outcome: Outcome) -> Iterator[str]:
     if outcome.error is not None:
         yield "failed: " + str(outcome.error).replace("\n", "\n  ")
+        yield from (f"log of {step}: {log}" for step, log in outcome.logs.items() if step not in outcome.ran)
     if (entry := outcome.deployment) is not None and entry.version is None:
         yield f"undeployed: {entry.alias} is no longer {entry.previous}, entry {entry.number}"
     elif entry is not None:
@@ -40,3 +45,21 @@ def _endings(outcome: Outcome) -> Iterator[str]:
         yield f"not deployed; {outcome.blocked}"
     elif outcome.error is None:
         yield f"not deployed: {outcome.idle}" if "gate" in outcome.ran else f"nothing to deploy: {outcome.idle}"
+
+
+def summarize(outcomes: Sequence[Outcome]) -> str:
+    """Render one line for each of several specs, and how many came to which end."""
+    width = max(len(f"{outcome.name} {outcome.version}") for outcome in outcomes)
+    ends = [_end(outcome) for outcome in outcomes]
+    counts = Counter(ends)
+    total = ", ".join(f"{counts[end]} {end}" for end in dict.fromkeys([*_ENDS, *ends]) if counts[end])
+    rows = [f"  {f'{o.name} {o.version}':<{width}}  {end}" for o, end in zip(outcomes, ends, strict=True)]
+    return "\n".join([f"{len(outcomes)} specs: {total}", *rows])
+
+
+def _end(outcome: Outcome) -> str:
+    if outcome.exit_code in _ENDS_BY_CODE:
+        return _ENDS_BY_CODE[outcome.exit_code]
+    if outcome.exit_code:
+        return "failed" if outcome.error is not None else "blocked"
+    return "deployed" if outcome.deployment is not None else "evaluated" if outcome.ran else "nothing to do"

@@ -49,14 +49,25 @@ def check_loads(context: StepContext, version: Version) -> None:
     open_engine(version.content.engine, ModelFiles.tuned(base, trained)).close()
 
 
-def move_alias(registry: RegistryWriter, walk: Walk, version: Version, commit: str, now: datetime) -> Deployment:
+def move_alias(
+    registry: RegistryWriter, walk: Walk, version: Version, commit: str, now: datetime, live: Deployment | None
+) -> Deployment:
     """Release the version if it is new, then append to the deployment log.
+
+    Args:
+        registry: where both are written.
+        walk: what was decided.
+        version: what goes live.
+        commit: the commit that asks for it.
+        now: the time.
+        live: the entry that the decision to deploy was made on. Following that one and no other keeps an older commit
+            from landing over a newer one that came in between.
 
     Raises:
         ConflictError: when another apply released or deployed first.
         RegistryError: when a released version is not what its proof says; what is live stays live.
     """
-    spec, live = walk.subject.spec, walk.live
+    spec = walk.subject.spec
     if walk.released is not None and (fault := registry.swapped(version, spec.deployment.alias)) is not None:
         raise RegistryError(
             f"{spec.name} {version.version} is not deployed: {fault}",
