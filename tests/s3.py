@@ -75,7 +75,7 @@ def serve_s3(folder: Path) -> Iterator[S3Server]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - nothing in it takes a lock
         )
     try:
         _wait_until_ready(server, process, folder / "log")
@@ -95,7 +95,8 @@ def _wait_until_ready(server: S3Server, process: subprocess.Popen, log: Path) ->
         "obstore.put(s.from_url('s3://gitune-test', retry_config={'max_retries': 0}), 'ready', b'1')"
     )
     ends = time.monotonic() + READY
-    while subprocess.run([sys.executable, "-c", probe], env=server.environment(), capture_output=True).returncode:
+    command = [sys.executable, "-c", probe]
+    while subprocess.run(command, env=server.environment(), capture_output=True, check=False).returncode:
         if process.poll() is not None or time.monotonic() > ends:
             pytest.fail(f"the S3 server did not start: {log.read_text(errors='replace')[-2000:]}")
         time.sleep(0.2)

@@ -86,37 +86,35 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.server.proxy.next_fault(self.command, self.path)
         kind = fault.kind if fault else ""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if kind == "reset":
-            return self._reset()
-        if kind in REASONS:
-            return self._refuse(kind)
-        if kind == "delay":
-            time.sleep(fault.seconds)
-            return self._reset()
         if kind == "truncated upload":
             self._ask(body, len(body) // 2)
-            return self._reset()
-        status, headers, answer = self._ask(body)
+        if kind == "delay":
+            time.sleep(fault.seconds)
+        if kind in ("reset", "delay", "truncated upload"):
+            self._reset()
+        elif kind in REASONS:
+            self._refuse(kind)
+        else:
+            self._answer(kind, *self._ask(body))
+
+    def _answer(self, kind: str, status: int, headers: list[tuple[str, str]], answer: bytes):
         if kind == "lost":
             return self._refuse("500")
         if kind == "lost reset":
             return self._reset()
+        if kind == "flipped bit" and answer:
+            answer = bytes([answer[0] ^ 1]) + answer[1:]
         self.send_response(status)
         for name, value in headers:
             if name.lower() not in ("transfer-encoding", "connection", "content-length", "date", "server"):
                 self.send_header(name, value)
-        length = dict((name.lower(), value) for name, value in headers).get("content-length")
+        length = {name.lower(): value for name, value in headers}.get("content-length")
         self.send_header("Content-Length", length if self.command == "HEAD" and length else str(len(answer)))
         self.end_headers()
-        if kind == "truncated download":
-            self.wfile.write(answer[: len(answer) // 2])
-            return self._reset()
-        if kind == "flipped bit" and answer:
-            answer = bytes([answer[0] ^ 1]) + answer[1:]
-        self.wfile.write(answer)
-        return None
+        self.wfile.write(answer[: len(answer) // 2] if kind == "truncated download" else answer)
+        return self._reset() if kind == "truncated download" else None
 
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = pass_on
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = pass_on  # noqa: N815 - names of http.server
 
     def _ask(self, body: bytes, only: int | None = None):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.proxy.upstream, timeout=30)

@@ -44,15 +44,16 @@ class LocalCopies:
                     temporary.replace(path)
         return path
 
-    def tree(self, digest: str, manifest: Manifest, blob: Callable[[str], Path]) -> Path:
-        """Return the folder of a tree, put together from the verified files that `blob` finds."""
+    def tree(self, digest: str, manifest: Manifest, blobs: Callable[[list[str]], list[Path]]) -> Path:
+        """Return the folder of a tree, put together from the verified files that `blobs` finds."""
         path = self._cache / "trees" / digest
         with self._explained():
             if self._is_intact(path, manifest):
                 return path
+            found = dict(zip(manifest.digests, blobs(manifest.digests), strict=True))
             with _aside(path) as temporary:
                 for name, file in manifest.files.items():
-                    _link(blob(file.digest), temporary / name)
+                    _link(found[file.digest], temporary / name)
                 self._move(temporary, path, manifest)
         return path
 

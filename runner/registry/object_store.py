@@ -90,8 +90,8 @@ class ObjectStore:
     def create(self, key: str, data: bytes) -> bool:
         """Create a small object; return False, and change nothing, when the key is taken.
 
-        An answer that is lost on its way leaves open whether the object was created. The next attempt then finds the key
-        taken, and whose bytes are there decides: facts of two writers differ (times, owners), so ours are ours.
+        An answer that is lost on its way leaves open whether the object was created. The next attempt then finds the
+        key taken, and whose bytes are there decides: facts of two writers differ (times, owners), so ours are ours.
         """
         doubtful, patience = False, _Patience()
         with self._explained("write", key):

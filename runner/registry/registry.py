@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.progress import Report
 from runner.registry.artifacts import Artifacts
+from runner.registry.copies import LocalCopies
 from runner.registry.deployments import Deployments
 from runner.registry.facts import Artifact, Deployment, Failure, Record, RegistryWriter, Step, Version
 from runner.registry.records import Records
@@ -34,10 +37,16 @@ class Registry(RegistryWriter):
     """Artifacts, records, versions and deployments of one store."""
 
     def __init__(self, store: Store, cache: Path) -> None:
-        self._artifacts = Artifacts(store, cache)
+        self._artifacts = Artifacts(store, LocalCopies(cache))
         self._records = Records(store, self._artifacts.exists)
         self._versions = Versions(store)
         self._deployments = Deployments(store)
+
+    def at_work(self, report: Report) -> Registry:
+        """Return this registry as a running step uses it: transfers are told, and damaged blobs are set aside."""
+        working = copy.copy(self)
+        working._artifacts = self._artifacts.at_work(report)  # noqa: SLF001 - a copy of our own
+        return working
 
     def record(self, step: Step, key: str) -> Record | None:
         """Return the newest valid record of a key: one whose artifacts all exist with the right size."""

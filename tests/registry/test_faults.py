@@ -153,14 +153,17 @@ def test_an_upload_that_never_ends_is_not_seen(proxy, impatient, s3_server, tmp_
     assert store.read("blobs/new") is None
 
 
-def test_a_bit_that_flips_on_the_way_is_found(proxy, s3_server, tmp_path):
-    store = open_store(s3_server.url(), tmp_path)
-    artifact = Registry(store, tmp_path / "cache").put_bytes(LARGE)
-    for look in ("fetch", "read"):
-        proxy.fault("GET", "flipped bit", part="blobs/")
-        with pytest.raises(RegistryError, match="is damaged"):
-            getattr(Registry(store, tmp_path / "cache"), look)(artifact)
-    assert Registry(store, tmp_path / "cache").fetch(artifact).read_bytes() == LARGE
+@pytest.mark.parametrize("look", ["fetch", "read"])
+def test_a_bit_that_flips_on_the_way_is_asked_for_again(proxy, s3_server, tmp_path, look):
+    registry = Registry(open_store(s3_server.url(), tmp_path), tmp_path / "cache")
+    artifact = registry.put_bytes(LARGE)
+    proxy.fault("GET", "flipped bit", part="blobs/")
+    found = getattr(registry, look)(artifact)
+    assert (found if look == "read" else found.read_bytes()) == LARGE
+    assert proxy.faults[0].times == 0
+    proxy.fault("GET", "flipped bit", faults.FOR_EVER, part="blobs/")
+    with pytest.raises(RegistryError, match="is damaged"):
+        getattr(Registry(open_store(str(registry._artifacts._store), tmp_path), tmp_path / "new"), look)(artifact)
 
 
 def test_a_registry_that_cannot_be_reached_is_not_an_empty_one(proxy, impatient, s3_server, tmp_path, make_record):
