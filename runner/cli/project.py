@@ -60,7 +60,7 @@ class Project:
     @cached_property
     def registry(self) -> Registry:
         """The registry that the config names."""
-        return open_registry(self.config.store, self.root, cache_folder())
+        return open_registry(self.config.store, self.root, cache_folder(), self.config.cache.max_bytes)
 
     def subjects(self, names: Sequence[str] = ()) -> list[Subject]:
         """Load specs with the digests their keys are made of."""

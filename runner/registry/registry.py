@@ -19,25 +19,26 @@ from runner.registry.store import Store, open_store
 from runner.registry.versions import Versions
 
 
-def open_registry(config_store_url: str, root: Path, cache: Path) -> Registry:
+def open_registry(config_store_url: str, root: Path, cache: Path, max_cache: int | None = None) -> Registry:
     """Open the registry that `registry/config.yaml` names.
 
     Args:
         config_store_url: A folder (relative to `root` or absolute), or the URL of an object store.
         root: The repository.
         cache: Folder for verified local copies of artifacts.
+        max_cache: Bytes that they may take; None sets no limit.
 
     Raises:
         RegistryError: when the URL is of no known kind.
     """
-    return Registry(open_store(config_store_url, root), cache)
+    return Registry(open_store(config_store_url, root), cache, max_cache)
 
 
 class Registry(RegistryWriter):
     """Artifacts, records, versions and deployments of one store."""
 
-    def __init__(self, store: Store, cache: Path) -> None:
-        self._artifacts = Artifacts(store, LocalCopies(cache))
+    def __init__(self, store: Store, cache: Path, max_cache: int | None = None) -> None:
+        self._artifacts = Artifacts(store, LocalCopies(cache, max_cache))
         self._records = Records(store, self._artifacts.exists)
         self._versions = Versions(store)
         self._deployments = Deployments(store)
