@@ -66,7 +66,7 @@ def serve_s3(folder: Path) -> Iterator[S3Server]:
     options += [f"-{name}.port.grpc={port}" for name, port in zip(PORTS, ports[len(PORTS) :], strict=True)]
     command = [program, "-logtostderr", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += ["-master.telemetry=false", "-master.volumeSizeLimitMB=1024", "-volume.max=100"]
-    command += ["-s3", "-s3.iam=false", *options]
+    command += ["-s3", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0", *options]
     server = S3Server(ports[PORTS.index("s3")])
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

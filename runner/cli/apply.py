@@ -47,6 +47,7 @@ def apply(
 ) -> int:
     """Run what SPECS (default: every spec) need, judge their gates and deploy what passed."""
     project = open_project(directory)
+    project.tell_if_empty()
     delivery = project.delivery(force_older=force_older)
     subjects = project.subjects(specs)
     last: Step = "gate" if through == "evaluate" else through  # type: ignore[assignment]  # click checked the choice

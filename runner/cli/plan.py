@@ -26,6 +26,7 @@ def plan(
 ) -> int:
     """Say what an apply would do for all SPECS (default: every spec), and why."""
     project = open_project(directory)
+    project.tell_if_empty()
     delivery = project.delivery(force_older=force_older)
     found = build_plan(project.subjects(specs), project.registry, delivery, retry=retry, memory=training_memory())
     click.echo(found.model_dump_json(indent=2) if as_json else render_plan(found, coloured()))

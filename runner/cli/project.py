@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import click
+
 from runner import git
 from runner.contract.contract import build_contract
 from runner.digest import digest_bytes
@@ -61,6 +63,11 @@ class Project:
     def registry(self) -> Registry:
         """The registry that the config names."""
         return open_registry(self.config.store, self.root, cache_folder(), self.config.cache.max_bytes)
+
+    def tell_if_empty(self) -> None:
+        """Say on stderr that nothing was ever stored: a mistyped `store` looks just like a first run."""
+        if not self.registry.check_layout():
+            click.echo(f"the registry at {self.config.store} is empty: everything will run", err=True)
 
     def subjects(self, names: Sequence[str] = ()) -> list[Subject]:
         """Load specs with the digests their keys are made of."""

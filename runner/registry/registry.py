@@ -14,6 +14,7 @@ from runner.registry.artifacts import Artifacts
 from runner.registry.copies import LocalCopies
 from runner.registry.deployments import Deployments
 from runner.registry.facts import Artifact, Deployment, Failure, Record, RegistryWriter, Step, Version
+from runner.registry.marker import check_marker, put_marker
 from runner.registry.records import Records
 from runner.registry.store import Store, open_store
 from runner.registry.versions import Versions
@@ -29,19 +30,31 @@ def open_registry(config_store_url: str, root: Path, cache: Path, max_cache: int
         max_cache: Bytes that they may take; None sets no limit.
 
     Raises:
-        RegistryError: when the URL is of no known kind.
+        RegistryError: when the URL is of no known kind, or a newer release made the store.
+        TransientError: when the store cannot be reached.
     """
-    return Registry(open_store(config_store_url, root), cache, max_cache)
+    registry = Registry(open_store(config_store_url, root), cache, max_cache)
+    registry.check_layout()
+    return registry
 
 
 class Registry(RegistryWriter):
     """Artifacts, records, versions and deployments of one store."""
 
     def __init__(self, store: Store, cache: Path, max_cache: int | None = None) -> None:
+        self._store = store
+        self._marked = False
         self._artifacts = Artifacts(store, LocalCopies(cache, max_cache))
         self._records = Records(store, self._artifacts.exists)
         self._versions = Versions(store)
         self._deployments = Deployments(store)
+
+    def __str__(self) -> str:
+        return str(self._store)
+
+    def check_layout(self) -> bool:
+        """Return whether anything was ever written here. Raises RegistryError when a newer release made the store."""
+        return check_marker(self._store)
 
     def at_work(self, report: Report) -> Registry:
         """Return this registry as a running step uses it: transfers are told, and damaged blobs are set aside."""
@@ -95,28 +108,40 @@ class Registry(RegistryWriter):
 
     def put_bytes(self, data: bytes) -> Artifact:
         """Store a small blob."""
+        self._mark()
         return self._artifacts.put_bytes(data)
 
     def put_file(self, path: Path) -> Artifact:
         """Store a file, streamed."""
+        self._mark()
         return self._artifacts.put_file(path)
 
     def put_tree(self, folder: Path) -> Artifact:
         """Store a folder: every file, then the manifest that names them."""
+        self._mark()
         return self._artifacts.put_tree(folder)
 
     def add_record(self, record: Record) -> None:
         """Append a record under the next number of its key; the commit point of a step."""
+        self._mark()
         self._records.add(record)
 
     def add_failure(self, failure: Failure) -> None:
         """Remember a terminal failure."""
+        self._mark()
         self._records.add_failure(failure)
 
     def release(self, version: Version) -> None:
         """Create a version. Raises ConflictError when it exists with other content."""
+        self._mark()
         self._versions.release(version)
 
     def append_deployment(self, entry: Deployment) -> None:
         """Create the next entry of a log. Raises ConflictError when the number is taken."""
+        self._mark()
         self._deployments.append(entry)
+
+    def _mark(self) -> None:
+        if not self._marked:
+            put_marker(self._store)
+            self._marked = True

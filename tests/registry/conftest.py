@@ -1,15 +1,25 @@
 """A registry in a folder, every kind of store, and facts with everything in them that a test does not care about."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import s3
 
+import runner
 from runner.registry.facts import Artifact, Content, Deployment, Failure, Record, Version
 from runner.registry.registry import Registry
 from runner.registry.store import open_store
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def programs_run_the_same_code():
+    """What tests start beside themselves imports `runner` from where they do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(runner.__file__).parents[1]))
+        yield
 
 
 @pytest.fixture(scope="session")
