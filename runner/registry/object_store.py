@@ -29,8 +29,10 @@ from obstore.store import MemoryStore, from_url
 
 from runner.errors import RegistryError, TransientError
 
-# Part of an upload or a download; S3 wants at least 5 MB, and allows 10,000 of them (80 GB).
+# Part of an upload; S3 wants at least 5 MB, and allows 10,000 of them (80 GB).
 PART = 8 << 20
+# Part of a download, which may be smaller: several copies of it are in memory on its way from the library to a file.
+RANGE = 4 << 20
 # Parts of one object that are under way at once. They bound the memory of a transfer, whatever the object's size.
 PARTS_AT_ONCE = 2
 # A store that fails is told to the person after this long, not after obstore's three minutes.
@@ -52,7 +54,11 @@ class ObjectStore:
                 self._store = self._once = MemoryStore()
                 return
             # No client_options: they would take the place of what the environment says, such as AWS_TIMEOUT.
-            self._store = from_url(url, retry_config={"retry_timeout": PATIENCE})
+            # Time alone ends its retries: ten of them may be over within four seconds.
+            backoff = {"max_backoff": timedelta(seconds=5)}
+            self._store = from_url(
+                url, retry_config={"retry_timeout": PATIENCE, "max_retries": 1000, "backoff": backoff}
+            )
             self._once = from_url(url, retry_config={"max_retries": 0})
 
     def __str__(self) -> str:
@@ -153,8 +159,8 @@ class ObjectStore:
 
         with ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
             coming: deque[Future[bytes]] = deque()
-            for start in range(0, size, PART):
-                coming.append(pool.submit(self._range, key, start, min(start + PART, size)))
+            for start in range(0, size, RANGE):
+                coming.append(pool.submit(self._range, key, start, min(start + RANGE, size)))
                 if len(coming) == PARTS_AT_ONCE:
                     yield coming.popleft().result()
             while coming:
