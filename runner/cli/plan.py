@@ -1,4 +1,4 @@
-"""`gitune plan`: what an apply would do, and why. Writes nothing."""
+"""`gitune plan`: what an apply would do, and why. Writes nothing but the file that `-o` names."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from runner.cli.namespaces import ADOPT, NAMESPACE
+from runner.cli.planning import THROUGH, last_step, make
 from runner.cli.project import coloured, open_project
-from runner.models.memory import training_memory
-from runner.plan.build import build_plan
-from runner.report.text import render_plan
+from runner.plan.request import Request
+from runner.report.scope import render_scoped
 
 CHANGES = 2
 
@@ -18,16 +19,39 @@ CHANGES = 2
 @click.argument("specs", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON (docs/cli.md).")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
+@click.option(
+    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan; `gitune apply FILE` does it."
+)
+@click.option("--base", metavar="REF", help="Plan only what changed since HEAD left this branch or commit.")
+@click.option("--through", type=THROUGH, help="Last step to plan; `evaluate` is all up to the gate.")
 @click.option("--retry", is_flag=True, help="Plan steps again that failed before for good.")
 @click.option("--force-older", is_flag=True, help="Allow a deployment from a commit that is not after the live one.")
+@NAMESPACE
+@ADOPT
 @click.pass_obj
 def plan(
-    directory: Path, specs: tuple[str, ...], as_json: bool, detailed_exitcode: bool, retry: bool, force_older: bool
+    directory: Path,
+    specs: tuple[str, ...],
+    as_json: bool,
+    detailed_exitcode: bool,
+    out: Path | None,
+    base: str | None,
+    through: str | None,
+    retry: bool,
+    force_older: bool,
+    namespace: str | None,
+    adopt: str | None,
 ) -> int:
     """Say what an apply would do for all SPECS (default: every spec), and why."""
-    project = open_project(directory)
+    project = open_project(directory, namespace)
     project.tell_if_empty()
-    delivery = project.delivery(force_older=force_older)
-    found = build_plan(project.subjects(specs), project.registry, delivery, retry=retry, memory=training_memory())
-    click.echo(found.model_dump_json(indent=2) if as_json else render_plan(found, coloured()))
+    request = Request(
+        specs=specs, base=base, through=last_step(through), retry=retry, force_older=force_older, adopt=adopt
+    )
+    planned = make(project, request)
+    found = planned.plan
+    click.echo(found.model_dump_json(indent=2) if as_json else render_scoped(found, coloured()))
+    if out is not None:
+        planned.save(project, out)
+        click.echo(f"saved; `gitune apply {out}` does exactly this, or refuses when anything changed", err=True)
     return CHANGES if detailed_exitcode and not found.idle else 0

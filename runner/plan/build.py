@@ -9,6 +9,7 @@ from runner.models.memory import Memory
 from runner.plan.delivery import Delivery
 from runner.plan.estimates import History, estimate_step
 from runner.plan.model import Estimate, Plan, PlannedStep, SpecPlan, make_plan
+from runner.plan.since_release import since_release
 from runner.plan.subject import Subject
 from runner.plan.walk import Decision, Walk
 from runner.registry.facts import STEPS, RegistryReader, Step
@@ -60,12 +61,16 @@ def look(walk: Walk) -> Walk:
 
 def _plan_spec(walk: Walk, promised: dict[str, str], history: History, memory: Memory | None) -> SpecPlan:
     decisions = look(walk).decisions
-    spec, champion = walk.subject.spec, walk.champion
+    spec, champion, live = walk.subject.spec, walk.champion, walk.live
+    since = since_release(walk, live)
     return SpecPlan(
         name=spec.name,
         version=spec.version,
         file=walk.subject.loaded.file,
         champion=champion.version if champion else None,
+        live=live.version if live else None,
+        change_class=since.change_class,
+        flags=since.flags,
         steps=[_planned(_once(decisions[step], spec.name, promised), walk, history, memory) for step in STEPS],
     )
 
