@@ -99,6 +99,12 @@ class FakeEngine:
     def close(self):
         pass
 
+    def read(self, prompt):
+        return [ord(letter) for letter in prompt.messages[-1]["content"]]
+
+    def share(self, beginnings):
+        pass
+
     def answer(self, prompts, settings, report):
         for prompt in prompts:
             words = prompt.messages[-1]["content"].split()

@@ -93,7 +93,7 @@ def make_or_load(project: Project, request: Request, *, told: bool) -> tuple[Pla
         return make(project, request), False
     if told:
         raise UsageError(
-            f"{file} says already what to do", hint="give --through, --retry, --force-older, --adopt to `plan -o`"
+            f"{file} says already what to do", hint="give these options to `plan -o`"
         )
     from runner.plan.saved import read_plan, refuse_stale, seal_plan
 
