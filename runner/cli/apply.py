@@ -51,6 +51,7 @@ def apply(
     With a FILE that `gitune plan -o` wrote: do exactly that without asking, or refuse when anything changed since.
     """
     project = open_project(directory, namespace)
+    project.tell_if_empty()
     request = Request(specs=specs, through=last_step(through), retry=retry, force_older=force_older, adopt=adopt)
     planned, reviewed = make_or_load(project, request, told=bool(through or retry or force_older or adopt))
     click.echo(render_scoped(planned.plan, coloured() and not as_json), err=as_json)

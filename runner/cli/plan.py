@@ -44,6 +44,7 @@ def plan(
 ) -> int:
     """Say what an apply would do for all SPECS (default: every spec), and why."""
     project = open_project(directory, namespace)
+    project.tell_if_empty()
     request = Request(
         specs=specs, base=base, through=last_step(through), retry=retry, force_older=force_older, adopt=adopt
     )

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from runner.errors import RegistryError
 from runner.plan.keys import Inputs
 from runner.plan.model import Change
 from runner.plan.subject import Subject
@@ -120,7 +121,10 @@ def _row_words(role: str, old: object, new: object, reader: RegistryReader) -> s
     datasets = [found[digest].outputs[role] for digest in (old, new)]
     if not all(reader.exists(dataset) for dataset in datasets):
         return None
-    before, now = (_rows(reader.read(dataset)) for dataset in datasets)
+    try:
+        before, now = (_rows(reader.read(dataset)) for dataset in datasets)
+    except RegistryError:  # damaged: a courtesy less, and no reason to have no plan
+        return None
     gone, come = before.keys() - now.keys(), now.keys() - before.keys()
     edited = {before[row] for row in gone} & {now[row] for row in come}
     return f"+{len(come) - len(edited)} −{len(gone) - len(edited)} ~{len(edited)}"

@@ -14,6 +14,8 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from runner.progress import Report
+
 Step = Literal["prepare", "train", "predict_base", "predict_tuned", "predict_champion", "score", "gate", "deploy"]
 
 STEPS: tuple[Step, ...] = (
@@ -284,6 +286,9 @@ class RegistryReader(Protocol):
 
 class RegistryWriter(RegistryReader, Protocol):
     """What `reconcile`, `steps` and gc may do: look, and append."""
+
+    def at_work(self, report: Report) -> RegistryWriter:
+        """Return this registry as a running step uses it: transfers are told, and damaged blobs are set aside."""
 
     def put_bytes(self, data: bytes) -> Artifact:
         """Store a small blob."""

@@ -5,37 +5,50 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.progress import Report
 from runner.registry.artifacts import Artifacts
 from runner.registry.chain import Chain
+from runner.registry.copies import LocalCopies
 from runner.registry.decisions import Decisions
 from runner.registry.deployments import Deployments
 from runner.registry.facts import Artifact, Deployment, Failure, Lease, Record, RegistryWriter, Ruling, Step, Version
 from runner.registry.leases import Leases
+from runner.registry.marker import check_marker, put_marker
 from runner.registry.namespaces import Overlay, inside
 from runner.registry.records import Records
 from runner.registry.store import Store, open_store
 from runner.registry.versions import Versions
 
 
-def open_registry(config_store_url: str, root: Path, cache: Path) -> Registry:
+def open_registry(config_store_url: str, root: Path, cache: Path, max_cache: int | None = None) -> Registry:
     """Open the registry that `registry/config.yaml` names.
 
     Args:
         config_store_url: A folder (relative to `root` or absolute), or the URL of an object store.
         root: The repository.
         cache: Folder for verified local copies of artifacts.
+        max_cache: Bytes that they may take; None sets no limit.
 
     Raises:
-        RegistryError: when the URL is of no known kind.
+        RegistryError: when the URL is of no known kind, or a newer release made the store.
+        TransientError: when the store cannot be reached.
     """
-    return Registry(open_store(config_store_url, root), cache)
+    registry = Registry(open_store(config_store_url, root), cache, max_cache)
+    registry.check_layout()
+    return registry
 
 
 def open_namespace(
-    config_store_url: str, root: Path, cache: Path, namespace: str, shown: tuple[Step, ...] | None = None
+    config_store_url: str,
+    root: Path,
+    cache: Path,
+    namespace: str,
+    shown: tuple[Step, ...] | None = None,
+    max_cache: int | None = None,
 ) -> Registry:
     """Open the registry as the runs of a pull request see it: they read all of it, and write below `pr/<number>/`.
 
@@ -45,26 +58,42 @@ def open_namespace(
         cache: Folder for verified local copies of artifacts.
         namespace: Such as `pr/12`.
         shown: Steps whose records of the namespace are seen, and nothing is written; default: all of it.
+        max_cache: As for `open_registry`.
 
     Raises:
         UsageError: when it is no namespace.
         RegistryError: when the URL is of no known kind.
     """
     main, own = (open_store(url, root) for url in (config_store_url, inside(config_store_url, namespace)))
-    return Registry(Overlay(main, own, namespace, shown), cache)
+    return Registry(Overlay(main, own, namespace, shown), cache, max_cache)
 
 
 class Registry(RegistryWriter):
     """Artifacts, records, leases, versions and deployments of one store."""
 
-    def __init__(self, store: Store, cache: Path) -> None:
-        self._artifacts = Artifacts(store, cache)
+    def __init__(self, store: Store, cache: Path, max_cache: int | None = None) -> None:
+        self._store = store
+        self._marked = False
+        self._artifacts = Artifacts(store, LocalCopies(cache, max_cache))
         self._records = Records(store, self._artifacts.exists)
         self._leases = Leases(store, cache)
         self._versions = Versions(store)
         self._deployments = Deployments(store)
         self._decisions = Decisions(store)
         self._chain = Chain(store)
+
+    def __str__(self) -> str:
+        return str(self._store)
+
+    def check_layout(self) -> bool:
+        """Return whether anything was ever written here. Raises RegistryError when a newer release made the store."""
+        return check_marker(self._store)
+
+    def at_work(self, report: Report) -> Registry:
+        """Return this registry as a running step uses it: transfers are told, and damaged blobs are set aside."""
+        working = copy.copy(self)
+        working._artifacts = self._artifacts.at_work(report)  # noqa: SLF001 - a copy of our own
+        return working
 
     def record(self, step: Step, key: str) -> Record | None:
         """Return the newest valid record of a key: one whose artifacts all exist with the right size."""
@@ -140,14 +169,17 @@ class Registry(RegistryWriter):
 
     def put_bytes(self, data: bytes) -> Artifact:
         """Store a small blob."""
+        self._mark()
         return self._artifacts.put_bytes(data)
 
     def put_file(self, path: Path) -> Artifact:
         """Store a file, streamed."""
+        self._mark()
         return self._artifacts.put_file(path)
 
     def put_tree(self, folder: Path) -> Artifact:
         """Store a folder: every file, then the manifest that names them."""
+        self._mark()
         return self._artifacts.put_tree(folder)
 
     def last_lease(self, step: Step, key: str) -> Lease | None:
@@ -156,30 +188,42 @@ class Registry(RegistryWriter):
 
     def add_lease(self, lease: Lease) -> bool:
         """Write a lease under its number; False when somebody else took that number or a later one."""
+        self._mark()
         return self._leases.add(lease)
 
     def add_record(self, record: Record) -> None:
         """Append a record under the next number of its key; the commit point of a step."""
+        self._mark()
         self._records.add(record)
 
     def add_record_once(self, record: Record) -> Record:
         """Append a record unless its key has a valid one by now; return the one that counts."""
+        self._mark()
         return self._records.add_once(record)
 
     def add_failure(self, failure: Failure) -> None:
         """Remember a terminal failure."""
+        self._mark()
         self._records.add_failure(failure)
 
     def release(self, version: Version) -> None:
         """Create a version. Raises ConflictError when it exists with other content."""
         self._versions.release(version)
+        self._mark()
 
     def append_deployment(self, entry: Deployment) -> Deployment:
         """Create the next entry of a log; return it with its proof. Raises ConflictError when the number is taken."""
         sealed = self._chain.seal(entry)
         self._deployments.append(sealed)
+        self._mark()
         return sealed
 
     def add_ruling(self, ruling: Ruling) -> None:
         """Create the next decision about a name. Raises ConflictError when the number is taken."""
         self._decisions.add(ruling)
+        self._mark()
+
+    def _mark(self) -> None:
+        if not self._marked:
+            put_marker(self._store)
+            self._marked = True
