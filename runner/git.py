@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,14 +111,29 @@ def _workflow_branch(commit: str) -> str | None:
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return call_git(root, arguments)
+
+
+def call_git(
+    root: Path, arguments: Sequence[str], feed: bytes = b"", variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Call git in a folder and return how it ended; for `git_history`.
+
+    Args:
+        root: where.
+        arguments: what follows `git` and the options that every call has.
+        feed: what git reads from its stdin.
+        variables: additions to the environment.
+
+    Raises:
+        GituneError: when git is missing or refuses the repository.
+    """
     # A file system monitor is a program named by the repository's own configuration: never started from here.
     command = ["git", "-C", str(root), "--literal-pathspecs", "-c", "core.quotepath=off", "-c", "core.fsmonitor=false"]
     environment = {name: value for name, value in os.environ.items() if name not in _HOOK_VARIABLES}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **(variables or {})}
     try:
-        done = subprocess.run(
-            [*command, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
+        done = subprocess.run([*command, *arguments], env=environment, input=feed, capture_output=True, check=False)
     except FileNotFoundError as error:
         raise GituneError("git is not installed", hint="Install git and put it on the PATH.") from error
     # Git not looking at all must not be taken for "there is no such commit".

@@ -26,6 +26,7 @@ VERBS = {
     "history": "List what was live when.",
     "report": "Render the evaluation report of a spec.",
     "serve": "Answer over HTTP with whatever is deployed.",
+    "registry": "Look at what is kept, verify it, make room, carry versions elsewhere.",
     "data": "Pin and inspect the inputs of specs.",
     "doctor": "Say what this machine has, what will be used, and what is missing.",
     "schema": "Write the JSON Schemas and the spec reference.",

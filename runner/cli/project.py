@@ -10,40 +10,24 @@ from functools import cached_property
 from pathlib import Path
 
 from runner import git
+from runner.cli.repository import cache_folder, find_root
 from runner.contract.contract import build_contract
 from runner.digest import digest_bytes
-from runner.errors import Problem, SpecError, UsageError
+from runner.errors import Problem, SpecError
 from runner.file_index import FileIndex
 from runner.plan.delivery import Delivery
 from runner.plan.subject import Subject, gather_all
-from runner.registry.registry import Registry, open_registry
+from runner.registry.registry import Registry
+from runner.registry.store import Store, open_store
 from runner.spec.config import Config, load_config
 from runner.spec.load import load_specs
 
-
-def cache_folder() -> Path:
-    """Return the machine-wide cache: GITUNE_CACHE, else the XDG cache folder."""
-    if chosen := os.environ.get("GITUNE_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gitune"
+__all__ = ["Project", "cache_folder", "coloured", "find_root", "open_project"]
 
 
 def coloured() -> bool:
     """Whether stdout is a terminal that may be coloured."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
-
-
-def find_root(start: Path) -> Path:
-    """Return the nearest folder at or above `start` that has a `specs/` folder.
-
-    Raises:
-        UsageError: when there is none.
-    """
-    here = start.resolve()
-    for folder in (here, *here.parents):
-        if (folder / "specs").is_dir():
-            return folder
-    raise UsageError(f"{here} is not in a Gitune repository: no specs/ folder here or above", hint="use -C DIR")
 
 
 @dataclass(frozen=True)
@@ -58,9 +42,14 @@ class Project:
         return load_config(self.root)
 
     @cached_property
+    def store(self) -> Store:
+        """The store that the config names."""
+        return open_store(self.config.store, self.root)
+
+    @cached_property
     def registry(self) -> Registry:
-        """The registry that the config names."""
-        return open_registry(self.config.store, self.root, cache_folder())
+        """The registry in that store."""
+        return Registry(self.store, cache_folder())
 
     def subjects(self, names: Sequence[str] = ()) -> list[Subject]:
         """Load specs with the digests their keys are made of."""

@@ -17,6 +17,7 @@ from obstore.store import MemoryStore, from_url
 
 from runner.digest import CHUNK
 from runner.errors import RegistryError
+from runner.registry.listing import Listed
 
 # Part of an upload; two of them in flight keep a 500 MB adapter within some 20 MB of memory.
 PART = 8 << 20
@@ -93,6 +94,21 @@ class ObjectStore:
             for page in obstore.list(self._store, prefix or None):
                 for entry in page:
                     yield entry["path"]
+
+    def entries(self, prefix: str) -> Iterator[Listed]:
+        """Yield the objects below a folder with their sizes and ages, in no particular order."""
+        with self._explained("list", prefix):
+            for page in obstore.list(self._store, prefix or None):
+                for entry in page:
+                    yield Listed(entry["path"], entry["size"], entry["last_modified"].timestamp())
+
+    def delete(self, key: str) -> bool:
+        """Remove an object for good; return False when there is none. Only garbage collection does."""
+        if self.size(key) is None:  # S3 answers a delete of nothing as it does any other
+            return False
+        with self._explained("delete", key):
+            obstore.delete(self._store, key)
+        return True
 
     def _chunks(self, found: obstore.GetResult, key: str) -> Iterator[bytes]:
         with self._explained("read", key):
