@@ -6,7 +6,7 @@ little to keep and hours to make again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -19,6 +19,10 @@ from runner.registry.store import Store
 from runner.registry.trees import Manifest
 
 READERS = 8
+_READ = ("train", "prompts", "adapter", "test", "scores")
+"""Inputs of steps that name artifacts, beside `answers`."""
+_COSTLY = ("train", "prompts", "adapter")
+"""Those that are followed back to whoever yielded them; answers are not, for different weights may give equal ones."""
 _DEPTH = 3
 """Slashes in `records/<step>/<key>/<n>.json`."""
 
@@ -135,11 +139,11 @@ def _busy(store: Store, youngest: float) -> set[str]:
 
 
 def _close(kept: set[StepKey], logs: Mapping[StepKey, Log], released: set[str]) -> None:
-    """Add what kept records were made from, then what was made from kept datasets and weights alone."""
+    """Add the datasets and weights that kept records were made from, then what is made of kept ones alone."""
     more: set[StepKey] = kept
     while more:
-        wanted = {digest for name in kept for record in logs[name].records for digest in _read(record)}
-        more = {name for name in logs.keys() - kept if not wanted.isdisjoint(_feeds(name, logs[name]))}
+        wanted = {digest for name in kept for record in logs[name].records for digest in _read(record, _COSTLY)}
+        more = {name for name in logs.keys() - kept if not wanted.isdisjoint(_feeds(logs[name]))}
         kept |= more
     yielded = {output for name in kept for output in _outputs(logs[name])} | released
     while more := {name for name in logs.keys() - kept if _made_from(logs[name], yielded)}:
@@ -147,13 +151,9 @@ def _close(kept: set[StepKey], logs: Mapping[StepKey, Log], released: set[str]) 
         yielded |= {output for name in more for output in _outputs(logs[name])}
 
 
-_FEEDS = {"prepare": ("train", "prompts", "test"), "train": ("adapter",), "score": ("scores",), "gate": ()}
-
-
-def _feeds(name: StepKey, log: Log) -> Iterator[str]:
-    """Yield the digests of what later steps read of this one."""
-    fed = _FEEDS.get(name[0], ("answers",))
-    return (a.digest for record in log.records for output, a in record.outputs.items() if output in fed)
+def _feeds(log: Log) -> Iterator[str]:
+    """Yield the digests of rows, prompts and weights that a preparation or a training yielded."""
+    return (a.digest for record in log.records for name, a in record.outputs.items() if name in _COSTLY)
 
 
 def _made_from(log: Log, yielded: set[str]) -> bool:
@@ -168,11 +168,10 @@ def _outputs(log: Log) -> Iterator[str]:
     return (artifact.digest for record in log.records for artifact in record.outputs.values())
 
 
-def _read(record: Record) -> Iterator[str]:
+def _read(record: Record, names: Sequence[str] = _READ) -> Iterator[str]:
     """Yield the digests of the artifacts that a step read."""
-    inputs = record.inputs
-    answers = inputs.get("answers")
-    values = [inputs.get(name) for name in ("train", "prompts", "adapter", "test", "scores")]
+    answers = record.inputs.get("answers") if names is _READ else None
+    values = [record.inputs.get(name) for name in names]
     values += answers.values() if isinstance(answers, dict) else []
     return (value for value in values if isinstance(value, str))
 
