@@ -27,7 +27,9 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["plan", "--json"], ["status"], ["history", "bot"], ["frobnicate"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["plan", "--json"], ["status"], ["history", "bot"], ["registry", "ls"], ["frobnicate"]]
+)
 def test_loads_no_heavy_module(arguments, tmp_path):
     World(tmp_path).write()
     code = (

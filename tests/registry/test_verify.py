@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from world import World, fake_weights
@@ -29,8 +30,6 @@ def released(tmp_path_factory):
 @pytest.fixture
 def world(released, tmp_path):
     """A copy that a test may damage."""
-    import shutil
-
     shutil.copytree(released.root, tmp_path / "copy")
     copy = World(tmp_path / "copy")
     copy.store = open_store("registry/store", copy.root)
