@@ -6,6 +6,7 @@ to a folder and an index of the caller's own.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -61,8 +62,7 @@ def read_history(root: Path, since: float) -> History:
 
 def ids(root: Path, commits: Iterable[str], path: str) -> list[str | None]:
     """Return the id of a file's or folder's content in each commit; None where it is not there."""
-    prefix = call_git(root, ["rev-parse", "--show-prefix"]).stdout.decode().rstrip("\n")
-    feed = "".join(f"{commit}:{prefix}{path}\n" for commit in commits)
+    feed = "".join(f"{commit}:{_whereabouts(root)[1]}{path}\n" for commit in commits)
     done = call_git(root, ["cat-file", "--batch-check=%(objectname)"], feed.encode())
     lines = done.stdout.decode(errors="replace").splitlines()
     return [None if line.endswith(" missing") else line for line in lines]
@@ -81,9 +81,9 @@ def check_out(root: Path, commit: str, paths: Sequence[str], target: Path) -> No
     Raises:
         GituneError: when they are not there.
     """
-    top, prefix = (line.decode() for line in _two(root))
+    git, prefix = _whereabouts(root)
     index = target / ".index"
-    variables = {**_NO_FILTERS, "GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(target), "GIT_DIR": top}
+    variables = {**_NO_FILTERS, "GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(target), "GIT_DIR": git}
     command = ["-c", "core.hooksPath=/dev/null", "checkout", "--quiet", commit, "--"]
     done = call_git(target, [*command, *(f"{prefix}{path}" for path in paths)], variables=variables)
     index.unlink(missing_ok=True)
@@ -94,13 +94,15 @@ def check_out(root: Path, commit: str, paths: Sequence[str], target: Path) -> No
 
 def place_of(root: Path, target: Path) -> Path:
     """Return where `root` lies below a folder that `check_out` wrote to."""
-    return target / _two(root)[1].decode()
+    return target / _whereabouts(root)[1]
 
 
-def _two(root: Path) -> tuple[bytes, bytes]:
+@functools.cache
+def _whereabouts(root: Path) -> tuple[str, str]:
+    """Return the repository's own folder, and where `root` lies in its working tree."""
     done = call_git(root, ["rev-parse", "--absolute-git-dir", "--show-prefix"])
-    first, second = (*done.stdout.split(b"\n"), b"")[:2]
-    return first, second
+    git, prefix, *_ = (*os.fsdecode(done.stdout).split("\n"), "", "")
+    return git, prefix
 
 
 def _log(root: Path, head: Sequence[str]) -> list[str]:

@@ -130,7 +130,7 @@ def _outside(spec: Spec) -> Iterator[str]:
     if spec.base_model.startswith("file://"):
         paths.append(posixpath.normpath(spec.base_model.removeprefix("file://")))
     for path in paths:
-        if path == own or path.startswith(("/", "../", f"{own}/")):
+        if path == own or path.startswith(("/", "../", f"{own}/")) or not path.isprintable():
             continue
         parts = path.split("/")
         plain = next((number for number, part in enumerate(parts) if set(part) & set("*?[")), len(parts))

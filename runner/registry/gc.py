@@ -15,6 +15,7 @@ from runner.progress import Progress, Report
 from runner.registry.facts import STEPS
 from runner.registry.listing import Listed
 from runner.registry.marks import Log, Marks, Roots, StepKey, mark
+from runner.registry.spread import spread
 from runner.registry.store import Store
 
 EXPENSIVE = ("train", "predict_base", "predict_tuned", "predict_champion")
@@ -122,8 +123,9 @@ def sweep_namespace(store: Store, files: Sequence[Listed], report: Report) -> tu
 
 def _delete(store: Store, items: Sequence[Listed], what: str, report: Report) -> list[Listed]:
     gone = []
-    for number, item in enumerate(items, 1):
-        gone += [item] if store.delete(item.key) else []
+    deleted = spread(lambda item: store.delete(item.key), items)
+    for number, (item, is_gone) in enumerate(zip(items, deleted, strict=True), 1):
+        gone += [item] if is_gone else []
         report(Progress(what, number, len(items), "objects"))
     return gone
 

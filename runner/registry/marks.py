@@ -7,7 +7,6 @@ little to keep and hours to make again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from runner.errors import RegistryError
@@ -15,10 +14,10 @@ from runner.registry.artifacts import blob_key
 from runner.registry.entries import decode
 from runner.registry.facts import Artifact, Record, Step, Version
 from runner.registry.listing import Listed
+from runner.registry.spread import spread
 from runner.registry.store import Store
 from runner.registry.trees import Manifest
 
-READERS = 8
 _READ = ("train", "prompts", "adapter", "test", "scores")
 """Inputs of steps that name artifacts, beside `answers`."""
 _COSTLY = ("train", "prompts", "adapter")
@@ -119,13 +118,12 @@ def _logs(store: Store) -> dict[StepKey, Log]:
     found = (file for file in store.entries("records") if file.key.count("/") == _DEPTH)
     files = sorted(found, key=lambda file: (len(file.key), file.key))  # 2.json before 10.json
     logs: dict[StepKey, Log] = {}
-    with ThreadPoolExecutor(READERS) as pool:
-        for file, data in zip(files, pool.map(lambda file: store.read(file.key), files), strict=True):
-            parts = file.key.split("/")
-            log = logs.setdefault((parts[1], parts[2]), Log())
-            log.files.append(file)
-            if (record := decode(Record, data)) is not None:
-                log.records.append(record)
+    for file, data in zip(files, spread(lambda file: store.read(file.key), files), strict=True):
+        parts = file.key.split("/")
+        log = logs.setdefault((parts[1], parts[2]), Log())
+        log.files.append(file)
+        if (record := decode(Record, data)) is not None:
+            log.records.append(record)
     return logs
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from runner.digest import digest_json
@@ -18,10 +17,8 @@ from runner.progress import Progress, Report
 from runner.registry.entries import decode, numbered
 from runner.registry.facts import Artifact, Deployment, Failure, Record, Version
 from runner.registry.listing import Listed
+from runner.registry.spread import spread
 from runner.registry.store import Store
-
-READERS = 8
-"""Artifacts read at once: more than a disk needs, enough to hide the latency of an object store."""
 
 RESTORE = "Restore it from a copy of the store."
 RERUN = f"{RESTORE} If it belongs to no released version, delete it and apply again: its step runs once more."
@@ -46,11 +43,11 @@ def check_artifacts(store: Store, blobs: Sequence[Listed], report: Report) -> li
     """Read artifacts whole and compare them with their digests."""
     total, done = sum(blob.size for blob in blobs), 0
     faults: list[Fault] = []
-    with ThreadPoolExecutor(READERS) as pool:
-        for number, (blob, fault) in enumerate(zip(blobs, pool.map(lambda b: _check_blob(store, b.key), blobs)), 1):  # noqa: B905 - map yields one for each
-            done += blob.size
-            report(Progress("verifying", number, len(blobs), "artifacts", f"{done >> 20} of {total >> 20} MB"))
-            faults += [fault] if fault else []
+    checked = spread(lambda blob: _check_blob(store, blob.key), blobs)
+    for number, (blob, fault) in enumerate(zip(blobs, checked, strict=True), 1):
+        done += blob.size
+        report(Progress("verifying", number, len(blobs), "artifacts", f"{done >> 20} of {total >> 20} MB"))
+        faults += [fault] if fault else []
     return faults
 
 

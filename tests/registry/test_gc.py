@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
 import time
 from dataclasses import replace
 
@@ -185,21 +186,23 @@ class Interrupted(BaseException):
 
 
 class Faulty:
-    """A store whose deletes end at the n-th, as a killed process would."""
+    """A store whose deletes end after some, as a killed process would, or where something else happens meanwhile."""
 
     def __init__(self, store, left, then=None):
         self.store, self.left, self.then = store, left, then
+        self.lock = threading.Lock()
 
     def __getattr__(self, name):
         return getattr(self.store, name)
 
     def delete(self, key):
-        if self.left == 0:
-            if self.then is None:
+        with self.lock:
+            if self.left <= 0 and self.then is None:
                 raise Interrupted
-            self.then()
-        self.left -= 1
-        return self.store.delete(key)
+            if self.left == 0:
+                self.then()
+            self.left -= 1
+            return self.store.delete(key)
 
 
 def test_killed_at_any_delete_nothing_names_what_is_gone(world):
