@@ -17,6 +17,7 @@ from runner.cli.project import Project, open_project
 from runner.errors import GituneError, UsageError
 from runner.git_history import read_history
 from runner.plan.reach import Reach, reach
+from runner.progress import Progress
 from runner.registry.gc import Garbage, find_garbage, namespace, sweep, sweep_namespace
 from runner.registry.marks import Roots
 from runner.report.facts import size_words
@@ -43,22 +44,24 @@ def gc_(
         return
     now = time.time()
     history = read_history(project.root, now - _seconds("--keep-commits", keep_commits))
-    found = reach(history, project.root, project.config, project.registry)
-    roots = Roots(found.keys, set(history.recent), found.names, now - _seconds("--grace", grace))
-    garbage = find_garbage(project.store, roots)
-    click.echo(_as_json(garbage, found) if as_json else "\n".join(_lines(garbage, found)))
-    if not (delete and garbage.count):
-        return
-    _ask(f"Delete {garbage.count} objects, {size_words(garbage.size)}?", yes=yes)
+    youngest = now - _seconds("--grace", grace)
     with Narrator() as narrator:
-        _done(*sweep(project.store, garbage, roots, narrator.report))
+        found = reach(history, project.root, project.config, project.registry, narrator.report)
+        roots = Roots(found.keys, set(history.recent), found.names, youngest)
+        narrator.report(Progress("reading records"))
+        garbage = find_garbage(project.store, roots)
+    click.echo(_as_json(garbage, found) if as_json else "\n".join(_lines(garbage, found)))
+    if delete and garbage.count:
+        _ask(f"Delete {garbage.count} objects, {size_words(garbage.size)}?", yes=yes)
+        with Narrator() as narrator:
+            _done(*sweep(project.store, garbage, roots, narrator.report))
 
 
 def _pull_request(project: Project, number: int, *, delete: bool, yes: bool, as_json: bool) -> None:
     files = namespace(project.store, number)
     size = sum(file.size for file in files)
-    value = {"format_version": "1.0", "pull_request": number, "objects": len(files), "bytes": size}
     told = f"pull request {number} left {len(files)} objects, {size_words(size)}"
+    value = {"format_version": "1.0", "pull_request": number, "objects": len(files), "bytes": size}
     click.echo(json.dumps(value, indent=2) if as_json else told)
     if delete and files:
         _ask("Delete them? Its runs must be over.", yes=yes)
@@ -82,7 +85,7 @@ def _lines(garbage: Garbage, found: Reach) -> Iterator[str]:
         f"{garbage.kept_records} steps and {garbage.kept_artifacts} artifacts stay "
         f"({found.contents} contents of specs in the window)"
     )
-    yield "nothing to delete" if not garbage.count else f"in all {garbage.count} objects, {size_words(garbage.size)}"
+    yield f"in all {garbage.count} objects, {size_words(garbage.size)}" if garbage.count else "nothing to delete"
 
 
 def _as_json(garbage: Garbage, found: Reach) -> str:

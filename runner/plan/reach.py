@@ -17,6 +17,7 @@ from runner.file_index import FileIndex
 from runner.git_history import History, check_out, folders, ids, place_of
 from runner.plan import keys
 from runner.plan.subject import Subject, gather
+from runner.progress import Progress, Report, silent
 from runner.registry.facts import RegistryReader, Step
 from runner.spec.config import Config
 from runner.spec.load import FILE_NAME, LoadedSpec, load_spec, load_specs
@@ -37,7 +38,7 @@ class Reach:
     """Specs of old commits that this release cannot read, with the reason."""
 
 
-def reach(history: History, root: Path, config: Config, reader: RegistryReader) -> Reach:
+def reach(history: History, root: Path, config: Config, reader: RegistryReader, report: Report = silent) -> Reach:
     """Return what the specs of all recent commits ask for, and those of the working tree.
 
     Args:
@@ -45,12 +46,15 @@ def reach(history: History, root: Path, config: Config, reader: RegistryReader) 
         root: the repository.
         config: where base models may lie.
         reader: tells what a dataset came to: a training's key is made of it.
+        report: told about every content of a spec.
     """
     found = Reach()
     for subject in _of_working_tree(root, config):
         found.keys.update(_keys(subject, reader))
     elsewhere = _with_root(config, root.resolve())
-    for name, commits in _contents(root, history.recent):
+    contents = list(_contents(root, history.recent))
+    for number, (name, commits) in enumerate(contents, 1):
+        report(Progress("reading specs of the window", number, len(contents), "contents"))
         try:
             for subject in _subjects(name, commits, root, elsewhere):
                 found.contents += 1

@@ -20,8 +20,9 @@ from runner.registry.trees import Manifest
 
 _READ = ("train", "prompts", "adapter", "test", "scores")
 """Inputs of steps that name artifacts, beside `answers`."""
-_COSTLY = ("train", "prompts", "adapter")
-"""Those that are followed back to whoever yielded them; answers are not, for different weights may give equal ones."""
+_COSTLY = ("train", "adapter")
+"""Those that are followed back to whoever yielded them, where nothing that stays yields the same. Answers are not:
+different weights may give equal ones."""
 _DEPTH = 3
 """Slashes in `records/<step>/<key>/<n>.json`."""
 
@@ -141,6 +142,7 @@ def _close(kept: set[StepKey], logs: Mapping[StepKey, Log], released: set[str]) 
     more: set[StepKey] = kept
     while more:
         wanted = {digest for name in kept for record in logs[name].records for digest in _read(record, _COSTLY)}
+        wanted -= {digest for name in kept for digest in _feeds(logs[name])}
         more = {name for name in logs.keys() - kept if not wanted.isdisjoint(_feeds(logs[name]))}
         kept |= more
     yielded = {output for name in kept for output in _outputs(logs[name])} | released
@@ -150,7 +152,7 @@ def _close(kept: set[StepKey], logs: Mapping[StepKey, Log], released: set[str]) 
 
 
 def _feeds(log: Log) -> Iterator[str]:
-    """Yield the digests of rows, prompts and weights that a preparation or a training yielded."""
+    """Yield the digests of the rows or weights that a preparation or a training yielded."""
     return (a.digest for record in log.records for name, a in record.outputs.items() if name in _COSTLY)
 
 

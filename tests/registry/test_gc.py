@@ -144,6 +144,29 @@ def test_what_somebody_works_on_stays(world, protection):
         assert world.garbage().count
 
 
+def test_sharing_rows_with_what_stays_keeps_nothing(world):
+    """Every row of this experiment is a test row: its training rows are those of main."""
+    world.files["data/test.jsonl"] = list(range(300, 330))
+    world.spec["dataset"]["test"] = ["data/test.jsonl"]
+    world.spec["dataset"]["train"] = ["data/[abc].jsonl"]
+    world.run(days=250, version="1.0.1")
+    world.files["data/test.jsonl"].append(330)
+    world.git("checkout", "--quiet", "-b", "try")
+    world.run(days=200, version="1.1.0")
+    world.git("checkout", "--quiet", "main")
+    forget(world)
+    assert steps(world.garbage()) == ALL - {"train"}
+
+
+def test_a_kept_training_keeps_the_rows_it_was_made_from(world):
+    """The preparation was run at an abandoned commit; the training of the same rows is younger than the grace."""
+    experiment(world)
+    forget(world)
+    (training,) = [item for item in world.garbage().records if "/train/" in item.key]
+    world.age(training.key, 1)
+    assert world.garbage().count == 0
+
+
 def test_released_versions_keep_their_whole_chain_whatever_git_says(world):
     world.run(days=200, version="2.0.0", training={"num_epochs": 4})
     world.git("reset", "--quiet", "--hard", "HEAD~1")
