@@ -17,7 +17,7 @@ from runner.errors import Problem, SpecError
 from runner.file_index import FileIndex
 from runner.plan.delivery import Delivery
 from runner.plan.subject import Subject, gather_all
-from runner.registry.registry import Registry
+from runner.registry.registry import Registry, open_registry
 from runner.registry.store import Store, open_store
 from runner.spec.config import Config, load_config
 from runner.spec.load import load_specs
@@ -43,13 +43,13 @@ class Project:
 
     @cached_property
     def store(self) -> Store:
-        """The store that the config names."""
+        """The store below that registry, for verbs that look after it."""
         return open_store(self.config.store, self.root)
 
     @cached_property
     def registry(self) -> Registry:
-        """The registry in that store."""
-        return Registry(self.store, cache_folder())
+        """The registry that the config names."""
+        return open_registry(self.config.store, self.root, cache_folder())
 
     def subjects(self, names: Sequence[str] = ()) -> list[Subject]:
         """Load specs with the digests their keys are made of."""

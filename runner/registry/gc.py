@@ -78,13 +78,17 @@ def find_garbage(store: Store, roots: Roots) -> Garbage:
     failures = [file for file in _old(store, "failures", roots) if tuple(file.key.split("/")[1:3]) not in roots.keys]
     blobs = list(store.entries("blobs"))
     garbage = [blob for blob in blobs if blob.key not in marks.artifacts and blob.modified < roots.youngest]
+    # Damaged bytes that were set aside; those of a release may be all that is left of it.
+    wanted = {key.removeprefix("blobs/sha256/").replace("/", "") for key in marks.artifacts}
+    aside = (file for file in store.entries("corrupt") if file.key.rpartition("/")[2] not in wanted)
+    garbage += [file for file in aside if file.modified < roots.youngest]
     return Garbage(
         records=[file for name in gone for file in marks.logs[name].files] + failures,
         leases=_old(store, "leases", roots),
         artifacts=garbage,
         reverts=_reverts(gone, marks),
         kept_records=len(marks.kept),
-        kept_artifacts=len(blobs) - len(garbage),
+        kept_artifacts=sum(blob.key in marks.artifacts or blob.modified >= roots.youngest for blob in blobs),
         foreign=tuple(sorted(marks.foreign)),
     )
 

@@ -306,6 +306,15 @@ def test_old_failures_go_and_wanted_ones_stay(world):
     assert [item.key for item in world.garbage().records] == [f"failures/train/{'a' * 64}/1.json"]
 
 
+def test_damaged_bytes_go_unless_a_release_needs_them(world):
+    needed = world.registry.version("bot", "1.0.0").content.adapter.digest
+    for digest in (needed, "a" * 64):
+        world.store.create(f"corrupt/{digest}", b"x")
+        world.age(f"corrupt/{digest}", 20)
+    world.store.create(f"corrupt/{'b' * 64}", b"young")
+    assert [item.key for item in world.garbage().artifacts] == [f"corrupt/{'a' * 64}"]
+
+
 def test_a_pull_requests_namespace_goes_alone_and_records_first(store):
     for key in ("pr/7/blobs/sha256/ab/c", "pr/7/records/train/k/1.json", "pr/71/blobs/sha256/ab/c", "blobs/sha256/a/b"):
         store.create(key, b"x")
