@@ -15,9 +15,9 @@ from runner.progress import Report
 from runner.registry.facts import Version
 from runner.registry.lookup import find_version
 from runner.registry.portable import CARD, chain_records, read_export, take_over, write_export
+from runner.report.audit import chain_of
 from runner.report.facts import size_words
 from runner.report.model_card import model_card
-from runner.report.proof import prove
 
 
 @click.command("export")
@@ -69,7 +69,7 @@ def import_(directory: Path, folder: Path) -> None:
     project = open_project(directory)
     export = read_export(folder)
     version = export.exported
-    broken = [link for link in prove(version, [], export) if link.broken]
+    broken = [link for link in chain_of(version, export) if link.broken]
     if broken:
         raise RegistryError(
             f"{folder}: {broken[0].what}: {broken[0].broken} ({len(broken)} links do not verify)",

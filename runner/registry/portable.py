@@ -82,6 +82,17 @@ class Exported(Registry):
                 self.fetch(Artifact(digest=file.digest, size=file.size))
         return path
 
+    def read(self, artifact: Artifact) -> bytes:
+        """Return a small blob's verified bytes.
+
+        Raises:
+            RegistryError: when they are not in the folder.
+        """
+        path = self.path_of(artifact.digest)
+        if path is None:
+            raise RegistryError(f"artifact {artifact.digest} is not in {self.folder}")
+        return path.read_bytes()
+
     def path_of(self, digest: str) -> Path | None:
         """Return the file with these bytes."""
         found = (path for path, file in self.manifest.files.items() if file.digest == digest)

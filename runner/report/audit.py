@@ -13,13 +13,13 @@ from pathlib import Path
 from runner.errors import RegistryError
 from runner.progress import Progress, Report
 from runner.registry.artifacts import blob_key
-from runner.registry.facts import Artifact, Version
+from runner.registry.facts import Artifact, RegistryReader, Version
 from runner.registry.inventory import released
 from runner.registry.registry import Registry
 from runner.registry.store import Store
 from runner.registry.trees import parse_manifest
 from runner.registry.verify import RESTORE, Fault, check_artifacts, check_log, check_records, read_version
-from runner.report.proof import prove
+from runner.report.proof import Link, prove
 
 
 @dataclass(slots=True)
@@ -106,9 +106,14 @@ def _chain(version: Version, registry: Registry) -> Iterator[Fault]:
         registry.fetch(version.content.adapter)
     except RegistryError:
         yield Fault(where, "is LOST: bytes of its weights are missing or damaged", RESTORE)
-    for link in prove(version, [], registry):
+    for link in chain_of(version, registry):
         if link.broken:
             yield Fault(where, f"{link.what}: {link.broken}", RESTORE)
+
+
+def chain_of(version: Version, registry: RegistryReader) -> list[Link]:
+    """Verify what led to a version, whether or not it was ever deployed."""
+    return prove(version, [], registry)
 
 
 def _of_chain(version: Version, registry: Registry) -> Iterator[str]:

@@ -14,9 +14,8 @@ from runner.errors import ConflictError, GituneError, RegistryError, UsageError
 from runner.progress import silent
 from runner.registry.portable import CARD, MANIFEST, VERSION, chain_records, read_export, take_over, write_export
 from runner.registry.registry import open_registry
-from runner.report.audit import audit
+from runner.report.audit import audit, chain_of
 from runner.report.model_card import model_card
-from runner.report.proof import prove
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +48,15 @@ def empty(folder):
 
 
 def broken(version, registry):
-    return [link.what for link in prove(version, [], registry) if link.broken]
+    return [link.what for link in chain_of(version, registry) if link.broken]
 
 
 def test_with_data_the_whole_proof_holds_elsewhere_and_nothing_runs_again(world, tmp_path):
     version = export(world, tmp_path / "out", with_data=True)
     found = read_export(tmp_path / "out")
     assert broken(found.exported, found) == []
+    adapter = version.content.adapter
+    assert found.read(adapter) == world.registry.read(adapter)
     registry = empty(tmp_path / "new")
     assert len(take_over(found, registry)) == 7
     assert registry.version("bot", "1.1.0") == version
@@ -170,7 +171,7 @@ def refused(folder):
         found = read_export(folder)
     except GituneError as error:
         return error.message
-    return next(link.broken for link in prove(found.exported, [], found) if link.broken)
+    return next(link.broken for link in chain_of(found.exported, found) if link.broken)
 
 
 def test_forged_facts_are_refused(pristine, tmp_path):
