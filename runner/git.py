@@ -284,9 +284,26 @@ def _environment() -> dict[str, str]:
 
 
 def _git(root: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [*_command(root), *arguments]
+    return call_git(root, arguments, given)
+
+
+def call_git(
+    root: Path, arguments: Sequence[str], feed: bytes = b"", variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Call git in a folder and return how it ended; for `git_history`.
+
+    Args:
+        root: where.
+        arguments: what follows `git` and the options that every call has.
+        feed: what git reads from its stdin.
+        variables: additions to the environment.
+
+    Raises:
+        GituneError: when git is missing or refuses the repository.
+    """
+    command, environment = [*_command(root), *arguments], _environment() | dict(variables or {})
     try:
-        done = subprocess.run(command, env=_environment(), input=given, capture_output=True, check=False)
+        done = subprocess.run(command, env=environment, input=feed, capture_output=True, check=False)
     except FileNotFoundError as error:
         raise GituneError("git is not installed", hint="Install git and put it on the PATH.") from error
     # Git not looking at all must not be taken for "there is no such commit".

@@ -22,7 +22,9 @@ def text(name: str) -> str:
 
 
 def options(command: click.Command) -> list[str]:
-    inner = command.commands.values() if isinstance(command, click.Group) else []
+    context = click.Context(command)
+    group = command if isinstance(command, click.Group) else None
+    inner = [group.get_command(context, name) for name in group.list_commands(context)] if group else []
     own = [name for p in command.params if isinstance(p, click.Option) for name in p.opts if name.startswith("--")]
     return own + [name for child in inner for name in options(child)]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from runner import git
+from runner.cli.repository import cache_folder, find_root
 from runner.contract.contract import build_contract
 from runner.digest import digest_bytes
 from runner.errors import Problem, SpecError, UsageError
@@ -20,33 +21,16 @@ from runner.plan.delivery import Delivery
 from runner.plan.subject import Subject, gather_all
 from runner.registry.namespaces import check_namespace
 from runner.registry.registry import Registry, open_namespace, open_registry
+from runner.registry.store import Store, open_store
 from runner.spec.config import Config, load_config
 from runner.spec.load import load_specs
 
-
-def cache_folder() -> Path:
-    """Return the machine-wide cache: GITUNE_CACHE, else the XDG cache folder."""
-    if chosen := os.environ.get("GITUNE_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gitune"
+__all__ = ["Project", "cache_folder", "coloured", "find_root", "open_project"]
 
 
 def coloured() -> bool:
     """Whether stdout is a terminal that may be coloured."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
-
-
-def find_root(start: Path) -> Path:
-    """Return the nearest folder at or above `start` that has a `specs/` folder.
-
-    Raises:
-        UsageError: when there is none.
-    """
-    here = start.resolve()
-    for folder in (here, *here.parents):
-        if (folder / "specs").is_dir():
-            return folder
-    raise UsageError(f"{here} is not in a Gitune repository: no specs/ folder here or above", hint="use -C DIR")
 
 
 @dataclass(frozen=True)
@@ -61,6 +45,11 @@ class Project:
     def config(self) -> Config:
         """registry/config.yaml."""
         return load_config(self.root)
+
+    @cached_property
+    def store(self) -> Store:
+        """The store below that registry, for verbs that look after it."""
+        return open_store(self.config.store, self.root)
 
     @cached_property
     def registry(self) -> Registry:

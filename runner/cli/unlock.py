@@ -12,11 +12,11 @@ from runner.errors import ConflictError, GituneError, UsageError
 from runner.registry.facts import Lease, RegistryWriter
 
 
-@click.command()
+@click.command("unlock")
 @click.argument("key")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def unlock(directory: Path, key: str, yes: bool) -> None:
+def unlock_(directory: Path, key: str, yes: bool) -> None:
     """End the claim on KEY: STEP/KEY, or the beginning of a key as far as it is the only one.
 
     Nothing is lost when the other run is alive after all: both work, and the first to finish counts.

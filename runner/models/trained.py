@@ -16,6 +16,24 @@ ADAPTER_WEIGHTS, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.j
 CHECKPOINT_GGUF = "model.gguf"
 """The whole checkpoint once more, for llama.cpp."""
 
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "tokenizer.model",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.jinja",
+)
+"""What a checkpoint may hold beside its weights that says how text becomes tokens."""
+
+
+def tokenizer_files(checkpoint: Path) -> list[Path]:
+    """Return the files of a checkpoint that other tools need beside an adapter of it."""
+    return [checkpoint / name for name in TOKENIZER_FILES if (checkpoint / name).is_file()]
+
 
 def is_checkpoint(trained: Path) -> bool:
     """Return whether training yielded a whole model."""

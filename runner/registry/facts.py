@@ -162,6 +162,10 @@ class Ruling(Fact):
     at: datetime
     """When, UTC."""
 
+    def is_same(self, other: Ruling) -> bool:
+        """Whether it is the same decision, though another registry may count it under another number."""
+        return self.model_copy(update={"number": other.number}) == other
+
 
 class Version(Fact):
     """`name@1.2.0`, released once its gates had passed."""

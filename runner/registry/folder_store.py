@@ -15,6 +15,7 @@ from pathlib import Path
 
 from runner.digest import CHUNK
 from runner.errors import RegistryError
+from runner.registry.listing import Listed
 
 TEMPORARY = ".tmp"
 # A writer killed in the middle leaves its temporary file; nobody writes one object for longer than this.
@@ -82,17 +83,6 @@ class FolderStore:
                 temporary.replace(path)
             _sync_folder(path.parent)
 
-    def delete(self, key: str) -> bool:
-        """Remove an object; return False when there is none."""
-        path = self._path(key)
-        with self._explained("delete", key):
-            try:
-                path.unlink()
-            except (FileNotFoundError, NotADirectoryError):
-                return False
-            _sync_folder(path.parent)
-        return True
-
     def set_aside(self, key: str, to: str) -> None:
         """Move an object to another key, replacing what was there; nothing happens when there is none."""
         path, target = self._path(key), self._path(to)
@@ -118,6 +108,27 @@ class FolderStore:
                 yield from self.list(key)
             else:
                 yield key
+
+    def entries(self, prefix: str) -> Iterator[Listed]:
+        """Yield the objects below a folder with their sizes and ages, in no particular order."""
+        for key in self.list(prefix):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # somebody removes it meanwhile
+                stat = os.stat(self._quick_path(key))  # noqa: PTH116
+                yield Listed(key, stat.st_size, stat.st_mtime)
+
+    def delete(self, key: str) -> bool:
+        """Remove an object for good; return False when there is none. Only garbage collection does."""
+        path = self._path(key)
+        with self._explained("delete", key):
+            try:
+                path.unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            _sync_folder(path.parent)
+            # A folder that is empty now would cost every later listing a look.
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
+        return True
 
     def _path(self, key: str) -> Path:
         return self.folder / key

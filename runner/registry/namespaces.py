@@ -15,6 +15,7 @@ from runner.errors import RegistryError, UsageError
 from runner.registry.decisions import DECISIONS
 from runner.registry.deployments import DEPLOYMENTS
 from runner.registry.facts import Step
+from runner.registry.listing import Listed
 from runner.registry.records import RECORDS
 from runner.registry.store import Store
 from runner.registry.versions import VERSIONS
@@ -101,6 +102,15 @@ class Overlay:
                 hint="Apply on the deploy branch: it sets damaged bytes aside, and the apply after it makes them anew.",
             )
         self._own.set_aside(key, to)
+
+    def entries(self, prefix: str) -> Iterator[Listed]:
+        """Yield the objects below a folder, main's and its own, each once, with sizes and ages."""
+        seen = set()
+        for store in self._order(prefix):
+            for listed in store.entries(prefix):
+                if listed.key not in seen and store in self._order(listed.key):
+                    seen.add(listed.key)
+                    yield listed
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a folder, main's and its own, each once."""

@@ -28,6 +28,7 @@ from obstore.exceptions import (
 from obstore.store import MemoryStore, from_url
 
 from runner.errors import RegistryError, TransientError
+from runner.registry.listing import Listed
 
 # Part of an upload; S3 wants at least 5 MB, and allows 10,000 of them (80 GB).
 PART = 8 << 20
@@ -152,6 +153,13 @@ class ObjectStore:
             for page in obstore.list(self._store, prefix or None):
                 for entry in page:
                     yield entry["path"]
+
+    def entries(self, prefix: str) -> Iterator[Listed]:
+        """Yield the objects below a folder with their sizes and ages, in no particular order."""
+        with self._explained("list", prefix):
+            for page in obstore.list(self._store, prefix or None):
+                for entry in page:
+                    yield Listed(entry["path"], entry["size"], entry["last_modified"].timestamp())
 
     def _parts(self, key: str, size: int) -> Iterator[bytes]:
         """Fetch the next part while the caller is busy with this one; each is a request that can be tried again."""

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from runner.errors import RegistryError
 from runner.registry.folder_store import FolderStore
+from runner.registry.listing import Listed
 
 # What `create` and compare-and-swap by number need is known to hold on these (a plain web server lacks it).
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "memory")
@@ -58,6 +59,9 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a folder such as `records/train`, in no particular order."""
+
+    def entries(self, prefix: str) -> Iterator[Listed]:
+        """Yield the objects below a folder with their sizes and ages, in no particular order."""
 
     def local_path(self, key: str) -> Path | None:
         """Return the object's own file when the store is a folder here, else None."""

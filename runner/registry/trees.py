@@ -63,7 +63,7 @@ def parse_manifest(data: bytes) -> Manifest:
     except ValidationError as error:
         raise RegistryError(f"not the manifest of a tree: {error.error_count()} problems") from error
     for path in manifest.files:
-        if not _stays_inside(path):
+        if not stays_inside(path):
             raise RegistryError(f"the manifest of a tree names {path!r}, which lies outside of it")
     return manifest
 
@@ -87,7 +87,8 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
             )
 
 
-def _stays_inside(path: str) -> bool:
+def stays_inside(path: str) -> bool:
+    """Whether a relative path with `/` between its parts can only name something below its folder."""
     return "\0" not in path and not any(part in ("", ".", "..") for part in path.split("/"))
 
 

@@ -44,6 +44,11 @@ def prove(version: Version, alias: str, registry: RegistryReader, root: Path) ->
         registry: where the facts are.
         root: the repository, for the commit that the version names.
     """
+    return [*prove_release(version, registry, root), *_deployments(version, alias, registry)]
+
+
+def prove_release(version: Version, registry: RegistryReader, root: Path) -> list[Link]:
+    """Verify everything that led to a version, whether or not it was ever deployed; see `prove`."""
     records = dict(_records(version, registry))
     commit = check_commit(version, records, root)
     links = [Link("spec", commit.detail, commit.broken)]
@@ -55,7 +60,7 @@ def prove(version: Version, alias: str, registry: RegistryReader, root: Path) ->
             links.append(Link(step, f"key {key[:8]}", "its record or an artifact is missing"))
         else:
             links.append(_link(step, records, version, registry))
-    return [*links, _release(version, records, registry), *_deployments(version, alias, registry)]
+    return [*links, _release(version, records, registry)]
 
 
 def _deployments(version: Version, alias: str, registry: RegistryReader) -> Iterator[Link]:
@@ -193,4 +198,5 @@ def _broken_verdict(
         return "its gates did not allow a release"
     if scored is not None and approval.scores != scored.outputs["scores"].digest:
         return "its approval is bound to other scores"
-    return None if approval in registry.rulings(version.name) else "its approval is not among the decisions"
+    known = any(approval.is_same(ruling) for ruling in registry.rulings(version.name))
+    return None if known else "its approval is not among the decisions"

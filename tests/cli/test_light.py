@@ -29,7 +29,15 @@ HEAVY = {
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["plan", "--json"], ["plan", "-o", "/dev/stdout"], ["status"], ["history", "bot"], ["frobnicate"]],
+    [
+        ["--help"],
+        ["plan", "--json"],
+        ["plan", "-o", "/dev/stdout"],
+        ["status"],
+        ["history", "bot"],
+        ["registry", "ls"],
+        ["frobnicate"],
+    ],
 )
 def test_loads_no_heavy_module(arguments, tmp_path):
     World(tmp_path).write()

@@ -73,7 +73,7 @@ def forget(file):
     shutil.rmtree(file.parents[5] / "cache/trees")
 
 
-LOSSES = [(Path.unlink, "is in the local cache only"), (forget, "is missing"), (flip, "is damaged")]
+LOSSES = [(Path.unlink, "is missing"), (forget, "is missing"), (flip, "is damaged")]
 
 
 @pytest.mark.parametrize(("harm", "words"), LOSSES)
