@@ -14,6 +14,7 @@ from typing import Protocol
 from runner.errors import ConflictError, DataError, GituneError
 from runner.executors.executor import Executor
 from runner.plan.delivery import Delivery
+from runner.plan.estimates import History
 from runner.plan.model import Plan, SpecPlan
 from runner.plan.subject import Subject
 from runner.plan.walk import Decision, Walk
@@ -75,19 +76,21 @@ class Reconciler:
 def apply_plan(plan: Plan, subjects: Sequence[Subject], reconciler: Reconciler) -> list[Outcome]:
     """Apply a plan to its specs, one after another; one that fails does not stop the others."""
     by_name = {subject.spec.name: subject for subject in subjects}
+    # Why a step runs is told by what was there before; read for every step anew, it would cost specs times records.
+    history = History(reconciler.registry)
     outcomes = []
     for spec_plan in plan.specs:
         outcome = Outcome(spec_plan.name, spec_plan.version)
         try:
-            _reconcile(spec_plan, by_name[spec_plan.name], reconciler, outcome)
+            _reconcile(spec_plan, by_name[spec_plan.name], reconciler, outcome, history)
         except GituneError as error:
             outcome.error = error
         outcomes.append(outcome)
     return outcomes
 
 
-def _reconcile(planned: SpecPlan, subject: Subject, loop: Reconciler, outcome: Outcome) -> None:
-    walk = Walk(subject, loop.registry, loop.delivery, loop.retry, loop.through)
+def _reconcile(planned: SpecPlan, subject: Subject, loop: Reconciler, outcome: Outcome, history: History) -> None:
+    walk = Walk(subject, loop.registry, loop.delivery, loop.retry, loop.through, history.records)
     for step in STEPS[:-1]:
         # Decide again from what earlier steps really yielded; the plan already told all that can happen here.
         decision = walk.decide(step)

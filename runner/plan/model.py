@@ -17,7 +17,7 @@ Action = Literal["RUN", "REUSE", "NONE", "DEPENDS", "WAIT", "BLOCKED", "UNDEPLOY
 class PlanPart(BaseModel):
     """Base of the plan's objects: frozen, documented by the string under each field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Change(PlanPart):

@@ -10,7 +10,7 @@ from runner.contract.contract import contract_digest_input
 from runner.data.sources import source_files
 from runner.errors import GituneError, Problem, SpecError
 from runner.evaluation.catalog import validate_metrics
-from runner.evaluation.gates import validate_gates
+from runner.evaluation.conditions import validate_gates
 from runner.file_index import FileIndex
 from runner.models.base import BaseRef, resolve_base
 from runner.spec.config import Config

@@ -24,6 +24,10 @@ HEAVY = {
     "httpx",
     "scipy",
     "numpy",
+    # Ours: only what has to be trained or judged needs them.
+    "runner.training.sizing",
+    "runner.models.shape",
+    "runner.evaluation.gates",
 }
 
 
