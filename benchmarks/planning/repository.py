@@ -99,7 +99,7 @@ def start(root: Path) -> None:
     """Make an empty repository on the deploy branch that keeps its registry out of git."""
     root.mkdir(parents=True)
     subprocess.run(["git", "init", "-q", "-b", "main", str(root)], check=True)
-    (root / ".gitignore").write_text("registry/store/\ncache/\n", encoding="utf-8")
+    (root / ".gitignore").write_text("registry/store/\ncache/\n.site/\n", encoding="utf-8")
 
 
 def apply_with_fakes(root: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runner.digest import digest_json
 from runner.errors import Problem, SpecError
 from runner.models.memory import Memory
 from runner.plan.delivery import Delivery
@@ -48,7 +49,7 @@ def build_plan(
             problems.extend(error.problems)
     if problems:
         raise SpecError(problems)
-    return make_plan(plans, delivery.checkout.commit, [_content(subject) for subject in subjects])
+    return make_plan(plans, delivery.checkout.commit, [digest_json(_content(subject)) for subject in subjects])
 
 
 def look(walk: Walk) -> Walk:

@@ -131,11 +131,12 @@ class Plan(PlanPart):
         return not any(self.summary[action] for action in ("run", "depends", "undeploy"))
 
 
-def make_plan(specs: list[SpecPlan], base: str | None, contents: Sequence[object] = ()) -> Plan:
-    """Count and digest finished spec plans; `contents` is what their specs ask for."""
+def make_plan(specs: list[SpecPlan], base: str | None, contents: Sequence[str] = ()) -> Plan:
+    """Count and digest finished spec plans; `contents` are digests of what their specs ask for."""
     counts = Counter(step.action.lower() for spec in specs for step in spec.steps)
-    # Estimates depend on the machine and on what else was run meanwhile.
-    body = [spec.model_dump(mode="json", exclude={"steps": {"__all__": {"estimate"}}}) for spec in specs]
+    # Estimates depend on the machine and on what else was run meanwhile. One spec at a time: thousands written out at
+    # once would be most of a plan's memory.
+    body = [digest_json(spec.model_dump(mode="json", exclude={"steps": {"__all__": {"estimate"}}})) for spec in specs]
     return Plan(
         specs=specs,
         summary={action.lower(): counts[action.lower()] for action in get_args(Action)},

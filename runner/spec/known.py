@@ -15,6 +15,7 @@ import importlib.machinery
 import json
 import os
 import secrets
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,8 +30,11 @@ from runner.spec.document import Document
 LARGEST = 32 << 20
 """Bytes; some eight thousand specs. What was not asked for the longest makes room."""
 
-# Whatever decides how a text is read.
-_READERS = ("yaml_file.py", "yaml_tree.py", "yaml_scalars.py")
+COLUMN_BITS = 21
+"""A line of a file that may be read is no longer than this many bits can count."""
+
+# Whatever decides how a text is read, and how that is written down.
+_READERS = ("yaml_file.py", "yaml_tree.py", "yaml_scalars.py", "known.py")
 
 
 class KnownDocuments:
@@ -55,13 +59,15 @@ class KnownDocuments:
         if line is None or parsed is None:
             return None
         self._lines[digest] = line  # as the last one asked for
-        return Document(file, parsed["data"], Places(file, parsed["places"]), parsed["sources"])
+        # Thousands of specs have the same key paths.
+        places = {sys.intern(path): place for path, place in parsed["places"].items()}
+        return Document(file, parsed["data"], Places(file, places), parsed["sources"])
 
     def add(self, data: bytes, document: Document) -> None:
         """Remember a document, unless there is something to tell about it."""
         if document.findings:
             return
-        places = {path: (place.line, place.column) for path, place in document.places.items()}
+        places = {path: _number(place) for path, place in document.places.items()}
         content = {"data": document.data, "places": places, "sources": document.sources}
         text = json.dumps(content, separators=(",", ":")).encode()
         self._lines[digest_bytes(data)] = b"%08x %s" % (zlib.crc32(text), text)
@@ -92,11 +98,12 @@ class Places(Mapping[str, Location]):
 
     file: str
     """Name of the file."""
-    numbers: Mapping[str, tuple[int, int]]
-    """Dotted key path -> line and column."""
+    numbers: Mapping[str, int]
+    """Dotted key path -> line and column, in one number."""
 
     def __getitem__(self, path: str) -> Location:
-        return Location(self.file, *self.numbers[path])
+        number = self.numbers[path]
+        return Location(self.file, number >> COLUMN_BITS, number & (1 << COLUMN_BITS) - 1)
 
     def __contains__(self, path: object) -> bool:
         return path in self.numbers
@@ -106,6 +113,10 @@ class Places(Mapping[str, Location]):
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+
+def _number(place: Location) -> int:
+    return (place.line or 0) << COLUMN_BITS | (place.column or 0)
 
 
 def _reader() -> bytes:
