@@ -3,9 +3,9 @@
     make bench-plan
     python benchmarks/plan.py --dvc build/peers/dvc/bin/dvc --terraform terraform
 
-Builds repositories of released specs with the real `gitune apply` (benchmarks/planning/repository.py says what is real),
-then runs every command in a fresh process, ours and the peers' in turn. Prints a table; the last line is the verdict,
-and the exit status is 1 when a figure that is owed was missed. See README.md.
+Builds repositories of released specs with the real `gitune apply` (planning/repository.py says what is real), then runs
+every command in a fresh process, ours and the peers' in turn. Prints a table; the last line is the verdict, and the
+exit status is 1 when a figure that is owed was missed. See README.md.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from peers import Dvc, Terraform  # noqa: E402
 from repository import commit  # noqa: E402
 
 MEGABYTE = 1 << 20
-MANY, MANY_RECORDS = 2500, 10_000
+MANY, MANY_RECORDS, VERSIONS = 2500, 10_000, 4000
 
 
 @dataclass
@@ -75,11 +75,10 @@ class Bench:
     dvc: Dvc | None
     terraform: Terraform | None
 
-    def repository(self, count: int, *, real: bool = False) -> Path:
-        """Build, unless it was kept, a repository of so many released specs."""
-        root = self.folder / f"gitune-{count}{'-real' if real else ''}"
-        scripts = [("repository.py", root, count)] + ([("real.py", root)] if real else [])
-        return self._built(root, lambda: [_script(*script) for script in scripts])
+    def build(self, script: str, count: int) -> Path:
+        """Build, unless it was kept, what a script makes of a count."""
+        root = self.folder / f"{script.removesuffix('.py')}-{count}"
+        return self._built(root, lambda: _script(script, root, count))
 
     def peer(self, name: str, count: int) -> Path:
         """Build, unless it was kept, the same for a peer."""
@@ -109,14 +108,18 @@ def main() -> int:
         for name, found in (("DVC", bench.dvc), ("Terraform", bench.terraform)):
             if found is None:
                 print(f"{name} is left out: not installed (README.md says how)")
-        figures = [figure for part in PARTS if not options.only or part in options.only for figure in PARTS[part](bench)]
-    print(f"\nCPU seconds of the process tree, medians of {options.rounds} rounds (least-greatest), peers in brackets over ours")
+        parts = [part for name, part in PARTS.items() if not options.only or name in options.only]
+        figures = [figure for part in parts for figure in part(bench)]
+    print(
+        f"\nmedians of {options.rounds} rounds (least-greatest), CPU seconds of the process tree; in brackets, over ours"
+    )
     print(f"{'':<44}{'gitune':>8}{'':<19}{'owed':>6}{'aim':>7}  peers")
     for figure in figures:
         print(figure)
     misses = [f"{f.name}: {statistics.median(f.ours):.3g} {f.unit}, owed {f.owed:g}" for f in figures if f.missed]
     aims = sum(f.aim is None or statistics.median(f.ours) <= f.aim for f in figures)
-    print(f"\nverdict: {'MISSED: ' + '; '.join(misses) if misses else f'PASS: {len(figures)} figures, {aims} at their aim'}")
+    passed = f"PASS: {len(figures)} figures, {aims} of them at their aim"
+    print(f"\nverdict: {'MISSED: ' + '; '.join(misses) if misses else passed}")
     return 1 if misses else 0
 
 
@@ -126,7 +129,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--terraform", default="terraform", help="Terraform's program")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", action="append", choices=PARTS, help="measure this part (repeatable; default: all)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="build the repositories here, or take those built before")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="build the repositories here, or take those built before"
+    )
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
@@ -160,7 +165,7 @@ def nothing_to_do(bench: Bench) -> list[Figure]:
     figures = []
     for count, owed, aim in ((25, 0.40, 0.25), (250, 1.0, 0.7)):
         figure = Figure(f"plan, {count} specs, nothing to do", owed, aim)
-        root = bench.repository(count)
+        root = bench.build("repository.py", count)
         peers: Mapping[str, Dvc | Terraform | None] = {"terraform": bench.terraform, "dvc": bench.dvc}
         places = {name: bench.peer(name, count) for name, peer in peers.items() if peer}
         _idle(root, count)
@@ -176,7 +181,7 @@ def nothing_to_do(bench: Bench) -> list[Figure]:
 
 def changed(bench: Bench) -> list[Figure]:
     """Measure a plan that has one of 250 specs to train anew: it costs what changed, not specs times history."""
-    root = bench.repository(250)
+    root = bench.build("repository.py", 250)
     figure = Figure("plan, one of 250 specs changed", 1.2)
     for number in range(bench.rounds):
         file = root / "specs" / f"item-{number:04}" / "spec.yaml"
@@ -195,7 +200,7 @@ def changed(bench: Bench) -> list[Figure]:
 
 def many(bench: Bench) -> list[Figure]:
     """Measure a large repository: time and memory."""
-    root = bench.repository(MANY)
+    root = bench.build("repository.py", MANY)
     records = sum(1 for _ in (root / "registry" / "store" / "records").rglob("*.json"))
     if records < MANY_RECORDS:
         sys.exit(f"{root} holds {records} records, and {MANY_RECORDS} were to be read")
@@ -217,7 +222,7 @@ def _idle(root: Path, count: int) -> Run:
 def revert(bench: Bench) -> list[Figure]:
     """Measure `git revert` of one spec in 25, planned and applied: the pointer moves, and no step runs."""
     figure = Figure("revert of one spec in 25, plan + apply", 0.8, 0.6)
-    root = bench.repository(24, real=True)
+    root = bench.build("real.py", 24)
     theirs = _dvc_to_revert(bench)
     for number in range(bench.rounds):
         _revert(root)
@@ -240,7 +245,7 @@ def _revert(root: Path) -> None:
 
 
 def _dvc_to_revert(bench: Bench) -> Path | None:
-    """Return a repository whose last commit changed one spec; both states were run, so DVC has them in its run cache."""
+    """Return a repository whose last commit changed one spec; DVC ran both states, and has them cached."""
     if bench.dvc is None:
         return None
     root = bench.folder / "dvc-revert"
@@ -256,7 +261,7 @@ def _dvc_to_revert(bench: Bench) -> Path | None:
 def trivial_steps(bench: Bench) -> list[Figure]:
     """Measure what a step costs besides its work: `prepare` of 60 rows in each of 25 specs, less an apply of none."""
     figure = Figure("a trivial step (prepare of 60 rows)", 0.03, 0.02)
-    root = bench.repository(25)
+    root = bench.build("repository.py", 25)
     specs = sorted(root.glob("specs/*/spec.yaml"))
     texts = [spec.read_text(encoding="utf-8") for spec in specs]
     try:
@@ -266,7 +271,9 @@ def trivial_steps(bench: Bench) -> list[Figure]:
             for spec, text in zip(specs, texts, strict=True):
                 spec.write_text(text.replace("seed: 42}", seed, 1), encoding="utf-8")
             first, again = (gitune(root, "apply", "--yes", "--json", "--through", "prepare") for _ in range(2))
-            ran = [[step for spec in json.loads(run.printed)["specs"] for step in spec["ran"]] for run in (first, again)]
+            ran = [
+                [step for spec in json.loads(run.printed)["specs"] for step in spec["ran"]] for run in (first, again)
+            ]
             if ran != [["prepare"] * len(specs), []]:
                 sys.exit(f"{len(specs)} steps were to be run, then none, and it was {ran}")
             figure.ours.append((first.cpu - again.cpu) / len(specs))
@@ -283,6 +290,21 @@ def trivial_steps(bench: Bench) -> list[Figure]:
     return [figure]
 
 
+def listing(bench: Bench) -> list[Figure]:
+    """Measure the list of all released versions."""
+    from runner.cli.main import VERBS
+
+    if "registry" not in VERBS:
+        print("registry ls is left out: this release has no such verb")
+        return []
+    figure = Figure(f"registry ls, {VERSIONS} versions", 0.15)
+    root = bench.build("versions.py", VERSIONS)
+    for _ in range(bench.rounds + 1):
+        figure.ours.append(gitune(root, "registry", "ls").cpu)
+    figure.ours.pop(0)
+    return [figure]
+
+
 PARTS: Mapping[str, Callable[[Bench], list[Figure]]] = {
     "start-up": start_up,
     "nothing": nothing_to_do,
@@ -290,6 +312,7 @@ PARTS: Mapping[str, Callable[[Bench], list[Figure]]] = {
     "many": many,
     "revert": revert,
     "steps": trivial_steps,
+    "listing": listing,
 }
 
 if __name__ == "__main__":

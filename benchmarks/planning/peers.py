@@ -25,7 +25,9 @@ class Dvc:
 
     def __call__(self, root: Path, *arguments: object) -> Run:
         """Run it in a repository."""
-        return measured([self.program, *arguments], root, {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(root / ".site")})
+        return measured(
+            [self.program, *arguments], root, {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(root / ".site")}
+        )
 
     def build(self, root: Path, count: int) -> None:
         """Write a repository, its lock and its cache as `dvc repro` leaves them; `up_to_date` is the check of that."""

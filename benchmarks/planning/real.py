@@ -1,8 +1,9 @@
-"""One spec that is really trained, answered, gated and deployed, on the tests' tiny Llama: something to revert.
+"""A repository with one spec that is really trained, answered, gated and deployed: something to revert.
 
-    python benchmarks/planning/real.py FOLDER
+    python benchmarks/planning/real.py FOLDER COUNT
 
-Written into a repository beside the others, and released as 1.0.0 and, with another learning rate, as 1.1.0.
+It is trained on the tests' tiny Llama, beside COUNT specs as repository.py makes them, and released as 1.0.0 and, with
+another learning rate, as 1.1.0.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 
 from meter import gitune
-from repository import commit
+from repository import build, commit
 
 NAME = "real"
 SPEC = """\
@@ -46,6 +47,7 @@ if __name__ == "__main__":
     from world import row
 
     folder = Path(sys.argv[1])
+    build(folder, int(sys.argv[2]))
     make_tiny_llama(folder / "tiny")
     (folder / "specs" / NAME).mkdir()
     rows = "".join(json.dumps(row(n)) + "\n" for n in range(60))

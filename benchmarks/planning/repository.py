@@ -118,9 +118,13 @@ def apply_with_fakes(root: Path) -> None:
             raise
 
 
+def build(root: Path, count: int) -> None:
+    """Make a repository of released specs."""
+    start(root)
+    write_specs(root, count)
+    commit(root, f"Add {count} specs")
+    apply_with_fakes(root)
+
+
 if __name__ == "__main__":
-    folder, specs = Path(sys.argv[1]), int(sys.argv[2])
-    start(folder)
-    write_specs(folder, specs)
-    commit(folder, f"Add {specs} specs")
-    apply_with_fakes(folder)
+    build(Path(sys.argv[1]), int(sys.argv[2]))

@@ -153,7 +153,7 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path):
 def test_what_was_not_asked_for_makes_room(tmp_path, parsed, monkeypatch):
     for name in "abcd":
         put(tmp_path, f"{name}: 1\n", name)
-    monkeypatch.setattr(known_module, "LARGEST", 150)
+    monkeypatch.setattr(known_module, "LARGEST", 200)
     for names in ("ab", "ac", "acb"):
         known = KnownDocuments(tmp_path / "cache")
         for name in names:
