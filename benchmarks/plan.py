@@ -110,9 +110,7 @@ def main() -> int:
                 print(f"{name} is left out: not installed (README.md says how)")
         parts = [part for name, part in PARTS.items() if not options.only or name in options.only]
         figures = [figure for part in parts for figure in part(bench)]
-    print(
-        f"\nmedians of {options.rounds} rounds (least-greatest), CPU seconds of the process tree; in brackets, over ours"
-    )
+    print(f"\nCPU seconds of the process tree, medians of {options.rounds} rounds (least-greatest); (peer over ours)")
     print(f"{'':<44}{'gitune':>8}{'':<19}{'owed':>6}{'aim':>7}  peers")
     for figure in figures:
         print(figure)
