@@ -16,6 +16,7 @@ from runner.errors import ConflictError, DataError, GituneError
 from runner.executors.crew import StoppedError, work_through
 from runner.executors.executor import Executor, Tell
 from runner.plan.delivery import Delivery
+from runner.plan.estimates import History
 from runner.plan.model import Plan, SpecPlan
 from runner.plan.removal import Stray, decide
 from runner.plan.subject import Subject
@@ -97,6 +98,8 @@ def apply_plan(plan: Plan, subjects: Sequence[Subject], reconciler: Reconciler, 
         parallel: how many specs are worked on at the same time.
     """
     by_name = {subject.spec.name: subject for subject in subjects}
+    # Why a step runs is told by what was there before; read for every step anew, it would cost specs times records.
+    history = History(reconciler.registry)
     todo = [(spec, Outcome(spec.name, spec.version)) for spec in plan.specs]
 
     def reconcile(item: tuple[SpecPlan, Outcome]) -> None:
@@ -105,7 +108,7 @@ def apply_plan(plan: Plan, subjects: Sequence[Subject], reconciler: Reconciler, 
             if spec.removed is not None:
                 _raced(_undeploy, spec, by_name.get(spec.name), reconciler, outcome)
             else:
-                _reconcile(spec, by_name[spec.name], reconciler, outcome)
+                _reconcile(spec, by_name[spec.name], reconciler, outcome, history)
         except GituneError as error:
             outcome.error = error
 
@@ -116,8 +119,8 @@ def apply_plan(plan: Plan, subjects: Sequence[Subject], reconciler: Reconciler, 
     return [outcome for _, outcome in todo]
 
 
-def _reconcile(planned: SpecPlan, subject: Subject, loop: Reconciler, outcome: Outcome) -> None:
-    walk = Walk(subject, loop.registry, loop.delivery, loop.retry, loop.through)
+def _reconcile(planned: SpecPlan, subject: Subject, loop: Reconciler, outcome: Outcome, history: History) -> None:
+    walk = Walk(subject, loop.registry, loop.delivery, loop.retry, loop.through, history.records)
     for step in STEPS[:-1]:
         # Decide again from what earlier steps really yielded; the plan already told all that can happen here.
         decision, record = _find_or_run(planned, walk, step, loop, outcome)

@@ -23,6 +23,7 @@ from runner.registry.namespaces import check_namespace
 from runner.registry.registry import Registry, open_namespace, open_registry
 from runner.registry.store import Store, open_store
 from runner.spec.config import Config, load_config
+from runner.spec.known import KnownDocuments
 from runner.spec.load import load_specs
 
 __all__ = ["Project", "cache_folder", "coloured", "find_root", "open_project"]
@@ -44,7 +45,7 @@ class Project:
     @cached_property
     def config(self) -> Config:
         """registry/config.yaml."""
-        return load_config(self.root)
+        return load_config(self.root, self._known)
 
     @cached_property
     def store(self) -> Store:
@@ -72,10 +73,20 @@ class Project:
 
     def subjects(self, names: Sequence[str] = ()) -> list[Subject]:
         """Load specs with the digests their keys are made of."""
-        index = FileIndex(cache_folder() / "index" / digest_bytes(str(self.root).encode())[:16])
-        subjects = gather_all(load_specs(self.root, names), self.config, index)
+        index = FileIndex(self._index)
+        subjects = gather_all(load_specs(self.root, names, self._known), self.config, index, self._known)
         index.save()
+        self._known.save()
         return subjects
+
+    @property
+    def _index(self) -> Path:
+        """Folder for what is known about files of this repository."""
+        return cache_folder() / "index" / digest_bytes(str(self.root).encode())[:16]
+
+    @cached_property
+    def _known(self) -> KnownDocuments:
+        return KnownDocuments(self._index)
 
     def check_schema(self, names: Sequence[str] = ()) -> None:
         """Check specs against the published JSON Schema too, as an editor does, and build their format contracts.

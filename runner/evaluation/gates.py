@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from runner.errors import GituneError
-from runner.evaluation.catalog import FORMAT_COMPLIANCE, validate_metrics
 from runner.evaluation.compare import EPSILON, LEVEL, Gain, compare, right_rows, scores_of, value_of
+from runner.evaluation.conditions import title
 from runner.evaluation.reasons import beats_words, not_worse_words, threshold_words
 from runner.evaluation.scores import SubjectScores
 from runner.evaluation.statistics import clopper_pearson
-from runner.evaluation.words import number, percent, points
+from runner.evaluation.words import percent, points
 from runner.registry.facts import Fact
 from runner.spec.models import Gate
 
@@ -53,26 +53,6 @@ class Verdict(Fact):
     """One-sided 95 % upper bound."""
 
 
-def validate_gates(gates: Sequence[Gate], metrics: Sequence[str], *, has_contract: bool) -> None:
-    """Refuse gates that could never be judged; light enough to check a spec with.
-
-    Raises:
-        GituneError: naming every gate whose metric is unknown or not computed, or whose threshold no model can miss
-            or reach.
-    """
-    validate_metrics(gate.metric for gate in gates)
-    known = {*metrics, *([FORMAT_COMPLIANCE] if has_contract else [])}
-    absent = sorted({gate.metric for gate in gates} - known)
-    if absent:
-        raise GituneError(f"gates use {', '.join(absent)}, which is not measured", hint="add it to evaluation.metrics")
-    for gate in gates:
-        threshold = gate.at_most if gate.at_least is None else gate.at_least
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise GituneError(
-                f"{title(gate)}: {gate.metric} lies between 0 and 1", hint=f"95 % is written 0.95, not {threshold:g}"
-            )
-
-
 def judge(gates: Sequence[Gate], scores: Mapping[str, SubjectScores], champion: str | None) -> list[Verdict]:
     """Decide every gate.
 
@@ -98,26 +78,6 @@ def overall(verdicts: Sequence[Verdict]) -> Outcome:
     if not outcomes:
         raise GituneError("no gate was judged: nothing shows that the model is better")
     return "FAIL" if "FAIL" in outcomes else "INCONCLUSIVE" if "INCONCLUSIVE" in outcomes else "PASS"
-
-
-def title(gate: Gate) -> str:
-    """Say a gate: `exact_match beats base by 10 points`."""
-    if gate.beats:
-        return f"{gate.metric} beats {gate.beats}{_margin_words(gate)}"
-    if gate.not_worse_than:
-        slack = f" by more than {number(gate.margin.points or 0)} points" if gate.margin else ""
-        return f"{gate.metric} not worse than {gate.not_worse_than}{slack}"
-    if gate.at_least is not None:
-        return f"{gate.metric} at least {percent(gate.at_least)}"
-    return f"{gate.metric} at most {percent(gate.at_most or 0.0)}"
-
-
-def _margin_words(gate: Gate) -> str:
-    if gate.by is None:
-        return ""
-    if gate.by.points is not None:
-        return f" by {number(gate.by.points)} points"
-    return f" by {gate.by.relative} relative" if gate.by.relative else f" with {gate.by.error_reduction} fewer errors"
 
 
 def _judge(gate: Gate, scores: Mapping[str, SubjectScores], champion: str | None) -> Verdict:

@@ -7,7 +7,6 @@ system prompt is read once per slot. It opens a loopback port, which a random ke
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import queue
 import secrets
@@ -189,6 +188,9 @@ class LlamaCppEngine:
     def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Ask what xllamacpp offers over HTTP only. No proxy of the environment stands before loopback."""
         address = urlsplit(self._server.listening_address)
+        # It brings TLS and e-mail along, which the load check of a deployment need not pay for.
+        import http.client
+
         connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=_PATIENCE)
         try:
             headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}

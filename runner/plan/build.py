@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runner.digest import digest_json
 from runner.models.memory import Memory
 from runner.plan.delivery import Delivery
 from runner.plan.estimates import History, estimate_step
@@ -46,7 +47,7 @@ def build_plan(
     if complete and through == "deploy":
         strays = find_strays([subject.spec for subject in subjects], reader)
         plans += plan_removals(strays, plans, reader, delivery)
-    return make_plan(plans, delivery.checkout.commit, [_content(subject) for subject in subjects])
+    return make_plan(plans, delivery.checkout.commit, [digest_json(_content(subject)) for subject in subjects])
 
 
 def look(walk: Walk) -> Walk:

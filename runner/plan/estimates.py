@@ -6,16 +6,17 @@ model's dimensions no memory.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from runner.models.memory import Memory
-from runner.models.shape import find_shape
 from runner.plan.model import Estimate, MemoryNeed
 from runner.plan.walk import PREDICT_STEPS, Walk
 from runner.registry.facts import Record, RegistryReader, Step
-from runner.training.sizing import PRECISIONS, Rows, estimate_run, remedy
+
+if TYPE_CHECKING:
+    from runner.training.sizing import Rows
 
 RECENT = 20
 """Records that an estimate is made from, at most; older ones were other machines and other times."""
@@ -74,6 +75,10 @@ def estimate_step(step: Step, walk: Walk, history: History, memory: Memory | Non
 
 def memory_need(walk: Walk, history: History, memory: Memory) -> MemoryNeed | None:
     """Estimate a training's memory; None when nothing here tells the base model's dimensions."""
+    # Only a plan with something to train needs these.
+    from runner.models.shape import find_shape
+    from runner.training.sizing import PRECISIONS, estimate_run, remedy
+
     subject = walk.subject
     if (shape := find_shape(subject.base, subject.loaded.root)) is None:
         return None
@@ -93,6 +98,8 @@ def memory_need(walk: Walk, history: History, memory: Memory) -> MemoryNeed | No
 
 def _rows(walk: Walk, history: History) -> Rows:
     """Return the longest row as far as it is known: by its bytes, where the spec's rows were prepared."""
+    from runner.training.sizing import Rows
+
     longest = walk.subject.spec.training.max_length
     prepared = history.prepared(walk)
     size = prepared.metrics.get("longest_row") if prepared else None
@@ -155,6 +162,8 @@ def _elapsed(record: Record) -> float:
 def _between(seconds: Sequence[float], memory: MemoryNeed | None = None) -> Estimate:
     if not seconds:
         return Estimate(memory=memory)
+    import statistics
+
     several = len(seconds) > 1
     return Estimate(
         seconds=round(statistics.median(seconds), 1),

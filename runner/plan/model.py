@@ -25,9 +25,7 @@ Flag = Literal["gate_changed", "test_set_changed", "output_format_changed", "met
 class PlanPart(BaseModel):
     """Base of the plan's objects: frozen, documented by the string under each field."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True, serialize_by_alias=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
 
 class Change(PlanPart):
@@ -168,11 +166,12 @@ class Plan(PlanPart):
         return any(step.fault for spec in self.specs for step in spec.steps)
 
 
-def make_plan(specs: list[SpecPlan], head: str | None, contents: Sequence[object] = ()) -> Plan:
-    """Count and digest finished spec plans; `contents` is what their specs ask for, `head` where they were made."""
+def make_plan(specs: list[SpecPlan], head: str | None, contents: Sequence[str] = ()) -> Plan:
+    """Count and digest finished spec plans; `contents` are digests of what their specs ask for, `head` where it is."""
     counts = Counter(step.action.lower() for spec in specs for step in spec.steps)
     trainings = sum(step.step == "train" and step.action in ("RUN", "DEPENDS") for spec in specs for step in spec.steps)
-    body = [_decided(spec) for spec in specs]
+    # One spec at a time: thousands written out at once would be most of a plan's memory.
+    body = [digest_json(_decided(spec)) for spec in specs]
     return Plan(
         specs=specs,
         summary={action.lower(): counts[action.lower()] for action in get_args(Action)} | {"train": trainings},

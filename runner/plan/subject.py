@@ -10,10 +10,11 @@ from runner.contract.contract import contract_digest_input
 from runner.data.sources import source_files
 from runner.errors import GituneError, Problem, SpecError
 from runner.evaluation.catalog import validate_metrics
-from runner.evaluation.gates import validate_gates
+from runner.evaluation.conditions import validate_gates
 from runner.file_index import FileIndex
 from runner.models.base import BaseRef, resolve_base
 from runner.spec.config import Config
+from runner.spec.known import KnownDocuments
 from runner.spec.load import LoadedSpec
 from runner.spec.lock import load_lock
 from runner.spec.models import Spec
@@ -39,7 +40,9 @@ class Subject:
         return self.loaded.spec
 
 
-def gather_all(specs: Sequence[LoadedSpec], config: Config, index: FileIndex) -> list[Subject]:
+def gather_all(
+    specs: Sequence[LoadedSpec], config: Config, index: FileIndex, known: KnownDocuments | None = None
+) -> list[Subject]:
     """Gather every spec.
 
     Raises:
@@ -49,7 +52,7 @@ def gather_all(specs: Sequence[LoadedSpec], config: Config, index: FileIndex) ->
     problems: list[Problem] = []
     for loaded in specs:
         try:
-            subjects.append(gather(loaded, config, index))
+            subjects.append(gather(loaded, config, index, known))
         except SpecError as error:
             problems.extend(error.problems)
     if problems:
@@ -57,15 +60,21 @@ def gather_all(specs: Sequence[LoadedSpec], config: Config, index: FileIndex) ->
     return subjects
 
 
-def gather(loaded: LoadedSpec, config: Config, index: FileIndex) -> Subject:
+def gather(loaded: LoadedSpec, config: Config, index: FileIndex, known: KnownDocuments | None = None) -> Subject:
     """Read what the keys need: the lock, and digests of local files through the stat index.
+
+    Args:
+        loaded: the spec.
+        config: the repository's configuration.
+        index: digests of files that have not changed.
+        known: locks that were parsed before.
 
     Raises:
         SpecError: when a file, pattern or pin is missing, a gate could never be judged, or the base never be served.
     """
     spec = loaded.spec
     _check_judgeable(loaded)
-    lock = load_lock(loaded.folder)
+    lock = load_lock(loaded.folder, known)
     roots = config.policy.file_roots
     base = resolve_base(spec.base_model, lock, loaded.root, roots, index, loaded.where("base_model"))
     _check_served(loaded, base)

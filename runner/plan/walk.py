@@ -72,6 +72,7 @@ class Walk:
     records: dict[Step, Record] = field(default_factory=dict)
     compared: tuple[str | None, ...] = ()
     """The champion's number once it is resolved: another apply may move the alias while this one runs."""
+    _versions: dict[str, Version | None] = field(default_factory=dict)
 
     @property
     def live(self) -> Deployment | None:
@@ -81,7 +82,7 @@ class Walk:
     @property
     def released(self) -> Version | None:
         """The released version of the spec's own number."""
-        return self.reader.version(self.subject.spec.name, self.subject.spec.version)
+        return self._version(self.subject.spec.version)
 
     @property
     def approval(self) -> Ruling | None:
@@ -97,7 +98,13 @@ class Walk:
     def champion(self) -> Version | None:
         """The version that gates compare with."""
         number = self.compared[0] if self.compared else self._champion_number()
-        return self.reader.version(self.subject.spec.name, number) if number else None
+        return self._version(number) if number else None
+
+    def _version(self, number: str) -> Version | None:
+        """Read a version of this spec once: nearly every decision asks for it."""
+        if number not in self._versions:
+            self._versions[number] = self.reader.version(self.subject.spec.name, number)
+        return self._versions[number]
 
     def _champion_number(self) -> str | None:
         """Name what its own release was compared with; for a version not released yet, what is live now.
@@ -109,7 +116,7 @@ class Walk:
             return released.champion
         if (live := self.live) is None or live.version is None:
             return None
-        version = self.reader.version(live.name, live.version)
+        version = self._version(live.version)
         return version.champion if version is not None and self._is_this(version) else live.version
 
     def _is_this(self, version: Version) -> bool:
@@ -171,9 +178,11 @@ class Walk:
 
     def _find(self, step: Step, inputs: keys.Inputs) -> Decision:
         """Reuse the record of these inputs, or run, saying what differs from the nearest one."""
-        key = keys.step_key(inputs)
-        if (record := self._as_released(step, inputs) or self._known(step, key)) is not None:
+        if (record := self._as_released(step, inputs)) is not None:
             return Decision(step, "REUSE", "up to date", record.key, inputs, record)
+        key = keys.step_key(inputs)
+        if (record := self._known(step, key)) is not None:
+            return Decision(step, "REUSE", "up to date", key, inputs, record)
         if not self.retry and (failure := self.reader.failure(step, key)) is not None:
             remedy = f"{failure.hint}; " if failure.hint else ""
             reason = f"failed before: {failure.message} ({remedy}--retry runs it again)"
@@ -280,6 +289,8 @@ class Walk:
         return Decision("gate", "REUSE", str(decision.record.metrics["outcome"]), decision.key, {}, decision.record)
 
     def _deploy(self) -> Decision:
+        # Another apply may have released this number since `train` was decided.
+        self._versions.clear()
         spec, live, released = self.subject.spec, self.live, self.released
         waiting = self._upstream("deploy")
         if (settled := self._undeployable(live, released, waiting)) is not None:

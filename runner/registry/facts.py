@@ -33,7 +33,7 @@ STEPS: tuple[Step, ...] = (
 class Fact(BaseModel):
     """Base of what is written to the store; unknown keys of a newer release are kept out of our way."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Artifact(Fact):

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from runner.plan.model import Action, MemoryNeed, Plan, PlannedStep, SpecPlan
 from runner.registry.facts import STEPS
-from runner.training.sizing import MemoryEstimate, gigabytes
 
 
 class _Sign(NamedTuple):
@@ -116,6 +115,9 @@ def _spec(spec: SpecPlan, *, color: bool) -> Iterator[str]:
 
 
 def _memory(need: MemoryNeed) -> Iterator[str]:
+    # Only a plan with something to train needs this.
+    from runner.training.sizing import MemoryEstimate, gigabytes
+
     parts = MemoryEstimate(**need.model_dump(exclude={"total", "available", "device", "remedy"}))
     place = "on the GPU" if need.device == "cuda" else "of memory"
     yield f"  train needs about {parts} of {gigabytes(need.available)} GB {place}"

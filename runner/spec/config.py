@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
+from runner.spec.known import KnownDocuments
 from runner.spec.models import Section
 from runner.spec.validation import tell, validated
 from runner.spec.yaml_file import read_yaml
@@ -98,7 +99,7 @@ def _no_store(store: str) -> str:
     return ""
 
 
-def load_config(root: Path) -> Config:
+def load_config(root: Path, known: KnownDocuments | None = None) -> Config:
     """Read the configuration; without the file, or with nothing but comments in it, everything has its default.
 
     Raises:
@@ -107,7 +108,7 @@ def load_config(root: Path) -> Config:
     file = root / CONFIG_FILE
     if not file.is_symlink() and not file.exists():
         return Config()
-    document = read_yaml(file, root)
+    document = read_yaml(file, root, known)
     if document.data is None and not document.findings:
         return Config()
     config, findings = validated(Config, document)

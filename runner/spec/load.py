@@ -13,11 +13,12 @@ from pathlib import Path, PurePath
 
 from runner.errors import Location, Problem, SpecError, UsageError
 from runner.spec.checks import check
+from runner.spec.document import nearest_place
 from runner.spec.excerpt import excerpt
+from runner.spec.known import KnownDocuments
 from runner.spec.models import Spec
 from runner.spec.validation import tell, validated
 from runner.spec.yaml_file import read_yaml
-from runner.spec.yaml_tree import nearest_place
 
 FILE_NAME = "spec.yaml"
 MISNAMED = "spec.yml"
@@ -46,13 +47,13 @@ class LoadedSpec:
         return nearest_place(self.places, path, self.file)
 
 
-def load_spec(file: Path, root: Path) -> LoadedSpec:
-    """Read, validate and check one spec.
+def load_spec(file: Path, root: Path, known: KnownDocuments | None = None) -> LoadedSpec:
+    """Read, validate and check one spec; `known` spares the parsing of files that have not changed.
 
     Raises:
         SpecError: with everything that is wrong with it.
     """
-    document = read_yaml(file, root)
+    document = read_yaml(file, root, known)
     spec, findings = validated(Spec, document)
     told = {path for path, _ in findings}
     folder = (root / document.file).parent
@@ -62,7 +63,7 @@ def load_spec(file: Path, root: Path) -> LoadedSpec:
     return LoadedSpec(spec, root, document.file, document.places)
 
 
-def load_specs(root: Path, names: Sequence[str] = ()) -> list[LoadedSpec]:
+def load_specs(root: Path, names: Sequence[str] = (), known: KnownDocuments | None = None) -> list[LoadedSpec]:
     """Read the specs of a repository in the order of their names; only those in `names`, if any are given.
 
     Raises:
@@ -76,7 +77,7 @@ def load_specs(root: Path, names: Sequence[str] = ()) -> list[LoadedSpec]:
             if _is_misnamed(folder):
                 where = Location(f"specs/{folder.name}/{MISNAMED}")
                 raise SpecError([Problem(f"the file is named {MISNAMED}", where, f"rename it to {FILE_NAME}")])  # noqa: TRY301
-            loaded.append(load_spec(folder / FILE_NAME, root))
+            loaded.append(load_spec(folder / FILE_NAME, root, known))
         except SpecError as error:
             problems += error.problems
     if problems:

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import Field, RootModel
 
+from runner.spec.known import KnownDocuments
 from runner.spec.models import Section
 from runner.spec.validation import tell, validated
 from runner.spec.yaml_file import read_yaml
-from runner.spec.yaml_scalars import resolve
 
 LOCK_FILE = "data.lock"
 _HEADER = "# Written by `gitune data lock`: what each input was. Commit it.\n"
@@ -40,7 +39,7 @@ class Lock(RootModel[dict[str, Pin]]):
     """The whole file: URI -> pin."""
 
 
-def load_lock(folder: Path) -> dict[str, Pin]:
+def load_lock(folder: Path, known: KnownDocuments | None = None) -> dict[str, Pin]:
     """Return the pins beside a spec by URI; none when there is no file.
 
     Raises:
@@ -50,7 +49,7 @@ def load_lock(folder: Path) -> dict[str, Pin]:
     if not os.path.lexists(file):
         return {}
     # A spec's folder is specs/<name>, two levels below the repository.
-    document = read_yaml(file, folder.parent.parent)
+    document = read_yaml(file, folder.parent.parent, known)
     if document.data is None and not document.findings:
         return {}
     lock, findings = validated(Lock, document)
@@ -61,8 +60,9 @@ def load_lock(folder: Path) -> dict[str, Pin]:
 
 def write_lock(folder: Path, pins: Mapping[str, Pin]) -> None:
     """Replace the lock beside a spec, whole or not at all."""
-    data = {uri: pin.model_dump(exclude_none=True) for uri, pin in pins.items()}
-    text = _HEADER + yaml.dump(data, Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=10_000)
+    from runner.spec.yaml_text import yaml_text
+
+    text = _HEADER + yaml_text({uri: pin.model_dump(exclude_none=True) for uri, pin in pins.items()})
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{LOCK_FILE}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -75,16 +75,3 @@ def write_lock(folder: Path, pins: Mapping[str, Pin]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes what our own reader would not read back as text, such as a digest that looks like `12e4…`."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """Write text plain where it reads back as itself."""
-    plain = text.isprintable() and resolve(text) == text
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
-
-
-_Dumper.add_representer(str, _represent_text)

@@ -12,13 +12,13 @@ from typing import Any
 
 from runner.errors import Problem
 from runner.spec.config import CONFIG_FILE, Config
+from runner.spec.document import Document
 from runner.spec.load import LoadedSpec
 from runner.spec.models import Spec
 from runner.spec.names import FOREIGN_NAMES
 from runner.spec.shape import Shape, model_schema
 from runner.spec.supported import AVAILABLE
 from runner.spec.yaml_file import read_yaml
-from runner.spec.yaml_tree import Document
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 # jsonschema repeats the whole value in its messages.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from runner import __version__
 from runner.errors import Problem
-from runner.spec.yaml_tree import Document
+from runner.spec.document import Document
 
 # Key path -> what this release can run; defaults are always among it.
 AVAILABLE: Mapping[str, tuple[str | int, ...]] = {

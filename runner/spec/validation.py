@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from runner.errors import Location, Problem, SpecError
-from runner.spec.yaml_tree import Document
+from runner.spec.document import Document
 
 Finding = tuple[str, Problem]
 Model = TypeVar("Model", bound=BaseModel)

@@ -15,11 +15,11 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from runner.errors import Problem
+from runner.spec.document import Document
 from runner.spec.excerpt import excerpt
 from runner.spec.names import nearest, unknown_key
 from runner.spec.shape import Shape, joined
 from runner.spec.yaml_scalars import resolve
-from runner.spec.yaml_tree import Document
 
 Path = tuple[str | int, ...]
 Finding = tuple[str, Problem]

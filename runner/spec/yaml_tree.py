@@ -7,13 +7,13 @@ nested text. YAML is data here; tags and merge keys are findings, told together 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import yaml
 
 from runner.errors import Location, Problem, SpecError
+from runner.spec.document import Document
 from runner.spec.excerpt import excerpt
 from runner.spec.yaml_scalars import Unclear, resolve
 
@@ -22,45 +22,6 @@ MAX_VALUES = 50_000
 MAX_PATH = 1_000
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One YAML document as plain data."""
-
-    file: str
-    """Name of the file, as it is told to people."""
-    data: Any
-    """The value: dictionaries, lists, text, numbers, booleans, None."""
-    places: Mapping[str, Location]
-    """Dotted key path -> where its key (or list item) stands; the empty path is the whole document."""
-    sources: Mapping[str, str]
-    """Dotted key path -> how an unquoted number, boolean or null was written."""
-    findings: tuple[tuple[str, Problem], ...] = ()
-    """Path and problem of everything that did not stop the reading."""
-
-    def where(self, path: str) -> Location:
-        """Return the place of a path, or of the nearest enclosing path that has one."""
-        return nearest_place(self.places, path, self.file)
-
-    def at(self, path: str | Sequence[str | int]) -> Any:
-        """Return the value at a path, dotted or (for keys with dots) in parts; None where there is none."""
-        value = self.data
-        for part in path.split(".") if isinstance(path, str) else path:
-            if isinstance(value, dict):
-                value = value.get(part)
-            elif isinstance(value, list) and str(part).isdecimal() and int(part) < len(value):
-                value = value[int(part)]
-            else:
-                return None
-        return value
-
-
-def nearest_place(places: Mapping[str, Location], path: str, file: str) -> Location:
-    """Return the place of `path`, or of the nearest enclosing path that has one."""
-    while path and path not in places:
-        path = path.rpartition(".")[0]
-    return places.get(path) or Location(file)
 
 
 def read_tree(text: str, file: str) -> Document:

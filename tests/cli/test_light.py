@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from world import World
+from world import World, fake_weights
 
 HEAVY = {
     "torch",
@@ -25,6 +25,24 @@ HEAVY = {
     "scipy",
     "numpy",
 }
+# What a plan with nothing to do and nothing to read anew can do without.
+UNUSED = {"yaml", "runner.spec.yaml_tree", "runner.training.sizing", "runner.models.shape", "runner.evaluation.gates"}
+
+
+def modules_after(root, arguments):
+    """Run a verb in a new interpreter; return all that it loaded, and its exit code."""
+    code = (
+        "import sys\n"
+        "from runner.cli.main import main\n"
+        "try:\n"
+        f"    main(['-C', {str(root)!r}, *{arguments!r}])\n"
+        "except SystemExit as end:\n"
+        "    print('exit', end.code, file=sys.stderr)\n"
+        "print('LOADED', *sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    end, _, loaded = done.stderr.rpartition("LOADED")
+    return set(loaded.split()), end.split("exit ")[-1].strip(), done.stdout
 
 
 @pytest.mark.parametrize(
@@ -41,16 +59,16 @@ HEAVY = {
 )
 def test_loads_no_heavy_module(arguments, tmp_path):
     World(tmp_path).write()
-    code = (
-        "import sys\n"
-        "from runner.cli.main import main\n"
-        "try:\n"
-        f"    main(['-C', {str(tmp_path)!r}, *{arguments!r}])\n"
-        "except SystemExit as end:\n"
-        "    print('exit', end.code, file=sys.stderr)\n"
-        "print('LOADED', *{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ("exit 64" if arguments == ["frobnicate"] else "exit 0") in done.stderr, done.stderr
-    loaded = set(done.stderr.rsplit("LOADED", 1)[1].split())
-    assert not loaded & HEAVY
+    loaded, code, _ = modules_after(tmp_path, arguments)
+    assert code == ("64" if arguments == ["frobnicate"] else "0")
+    assert not {name.partition(".")[0] for name in loaded} & HEAVY
+
+
+def test_a_plan_with_nothing_to_do_loads_little(tmp_path, monkeypatch):
+    fake_weights(monkeypatch)
+    monkeypatch.setenv("GITUNE_CACHE", str(tmp_path / "cache"))
+    World(tmp_path).apply()
+    modules_after(tmp_path, ["plan"])
+    loaded, _, told = modules_after(tmp_path, ["plan"])
+    assert told == "No changes. 1 spec is up to date.\n"
+    assert not loaded & (HEAVY | UNUSED)

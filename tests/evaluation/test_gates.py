@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import GituneError
-from runner.evaluation.gates import Verdict, judge, overall, title, validate_gates
+from runner.evaluation.conditions import title, validate_gates
+from runner.evaluation.gates import Verdict, judge, overall
 from runner.evaluation.scores import SubjectScores
 from runner.spec.models import Gate
 

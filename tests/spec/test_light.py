@@ -12,6 +12,7 @@ HEAVY = (
     "transformers",
     "runner.spec.wording",
     "runner.spec.names",
+    "runner.spec.yaml_syntax",
     "runner.spec.schema",
 )
 PROGRAM = """
