@@ -6,12 +6,17 @@ from collections.abc import Sequence
 
 from runner.errors import Problem, SpecError
 from runner.models.memory import Memory
+from runner.plan.causes import Shared, Tracer, reason_of
+from runner.plan.cost import Estimate, judge_budget, total_of
 from runner.plan.delivery import Delivery
-from runner.plan.estimates import History, estimate_step
-from runner.plan.model import Estimate, Plan, PlannedStep, SpecPlan, make_plan
+from runner.plan.estimates import accuracy_of, estimate_step
+from runner.plan.history import History
+from runner.plan.model import Plan, PlannedStep, SpecPlan, make_plan
+from runner.plan.reasons import USUAL
 from runner.plan.subject import Subject
 from runner.plan.walk import Decision, Walk
 from runner.registry.facts import STEPS, RegistryReader, Step
+from runner.spec.config import Config, Price
 
 
 def build_plan(
@@ -22,6 +27,7 @@ def build_plan(
     retry: bool = False,
     through: Step = "deploy",
     memory: Memory | None = None,
+    config: Config | None = None,
 ) -> Plan:
     """Walk every spec with the outcome of each step that must run unknown.
 
@@ -32,23 +38,26 @@ def build_plan(
         retry: run steps again that failed terminally.
         through: last step to plan.
         memory: what training may use here; None leaves memory out of the estimates.
+        config: prices and the budget; None knows neither.
 
     Raises:
         SpecError: when a spec differs from the released version of its number; all such specs at once.
     """
+    settings = config or Config()
     plans: list[SpecPlan] = []
     problems: list[Problem] = []
-    promised: dict[str, str] = {}
+    promised: dict[str, Shared] = {}
     history = History(reader)
     for subject in subjects:
-        walk = Walk(subject, reader, delivery, retry, through, history.records)
+        walk = Walk(subject, reader, delivery, retry, through, history)
         try:
-            plans.append(_plan_spec(walk, promised, history, memory))
+            plans.append(_plan_spec(walk, promised, memory, settings.prices.get(subject.spec.compute.profile)))
         except SpecError as error:
             problems.extend(error.problems)
     if problems:
         raise SpecError(problems)
-    return make_plan(plans, delivery.checkout.commit, [_content(subject) for subject in subjects])
+    plan = make_plan(plans, delivery.checkout.commit, [_content(subject) for subject in subjects])
+    return _with_costs(plan, history, settings)
 
 
 def look(walk: Walk) -> Walk:
@@ -58,20 +67,29 @@ def look(walk: Walk) -> Walk:
     return walk
 
 
-def _plan_spec(walk: Walk, promised: dict[str, str], history: History, memory: Memory | None) -> SpecPlan:
-    decisions = look(walk).decisions
+def _with_costs(plan: Plan, history: History, config: Config) -> Plan:
+    total = total_of(plan.specs, accuracy_of(history.seen()))
+    budget = judge_budget(total, config.policy.budget) if config.policy.budget else None
+    return plan.model_copy(update={"estimate": total, "budget": budget})
+
+
+def _plan_spec(walk: Walk, promised: dict[str, Shared], memory: Memory | None, price: Price | None) -> SpecPlan:
+    look(walk)
     spec, champion = walk.subject.spec, walk.champion
+    shared = {step: first for step in STEPS if (first := _first(walk.decisions[step], spec.name, promised))}
+    decisions = {step: _depends_on(shared[step]) if step in shared else walk.decisions[step] for step in STEPS}
+    tracer = Tracer(walk, decisions, shared)
     return SpecPlan(
         name=spec.name,
         version=spec.version,
         file=walk.subject.loaded.file,
         champion=champion.version if champion else None,
-        steps=[_planned(_once(decisions[step], spec.name, promised), walk, history, memory) for step in STEPS],
+        steps=[_planned(decisions[step], tracer, memory, price) for step in STEPS],
     )
 
 
-def _once(decision: Decision, spec: str, promised: dict[str, str]) -> Decision:
-    """Plan a step once, though several specs share its key: the first runs it, the others depend on that.
+def _first(decision: Decision, spec: str, promised: dict[str, Shared]) -> Shared | None:
+    """Return who runs a step that several specs of the plan share; None when it is this spec, or nobody else asks.
 
     Args:
         decision: the decision of one walk, which knows nothing of the others.
@@ -79,11 +97,15 @@ def _once(decision: Decision, spec: str, promised: dict[str, str]) -> Decision:
         promised: key -> who runs it in this plan; grows.
     """
     if decision.action != "RUN" or decision.key is None:
-        return decision
-    me = f"{decision.step} of {spec}"
-    if (first := promised.setdefault(decision.key, me)) == me:
-        return decision
-    return Decision(decision.step, "DEPENDS", f"on {first}, which has the same inputs")
+        return None
+    me = Shared(spec, decision)
+    first = promised.setdefault(decision.key, me)
+    return None if first is me else first
+
+
+def _depends_on(first: Shared) -> Decision:
+    step = first.decision.step
+    return Decision(step, "DEPENDS", f"on {step} of {first.spec}, which has the same inputs", code="shared")
 
 
 def _content(subject: Subject) -> object:
@@ -98,15 +120,18 @@ def _content(subject: Subject) -> object:
     ]
 
 
-def _planned(decision: Decision, walk: Walk, history: History, memory: Memory | None) -> PlannedStep:
+def _planned(decision: Decision, tracer: Tracer, memory: Memory | None, price: Price | None) -> PlannedStep:
+    causes = tracer.causes(decision.step)
     # What another spec runs for this one is counted there.
-    mine = decision is walk.decisions[decision.step]
-    may_run = mine and decision.action in ("RUN", "DEPENDS")
+    may_run = decision.action in ("RUN", "DEPENDS") and decision.code != "shared"
     return PlannedStep(
         step=decision.step,
         action=decision.action,
         key=decision.key,
-        reason=decision.reason,
+        reason=reason_of(decision, causes),
+        reason_code=decision.code or USUAL[decision.action],
         changes=list(decision.changes),
-        estimate=estimate_step(decision.step, walk, history, memory) if may_run else Estimate(),
+        cause=causes,
+        nearest=decision.nearest,
+        estimate=estimate_step(decision.step, tracer.walk, memory, price) if may_run else Estimate(),
     )

@@ -4,75 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
-
-from pydantic import BaseModel, ConfigDict
+from typing import Literal, get_args
 
 from runner.digest import digest_json
+from runner.plan.cost import Budget, Estimate, MemoryNeed, Total
+from runner.plan.part import PlanPart
+from runner.plan.reasons import Action, Cause, Change, Nearest, ReasonCode
 from runner.registry.facts import Step
 
-Action = Literal["RUN", "REUSE", "NONE", "DEPENDS", "WAIT", "BLOCKED", "UNDEPLOY"]
-
-
-class PlanPart(BaseModel):
-    """Base of the plan's objects: frozen, documented by the string under each field."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Change(PlanPart):
-    """One difference from the nearest earlier record."""
-
-    path: str
-    """Key in the spec, such as `training.learning_rate`, or the input that changed."""
-    old: Any
-    """Value in the earlier record; null when it had none."""
-    new: Any
-    """Value now; null when it is gone."""
-    line: int | None = None
-    """Line in the spec file, where there is one."""
-
-
-class MemoryNeed(PlanPart):
-    """Bytes that training is expected to need at its peak, by what they are for."""
-
-    weights: int
-    """The base model."""
-    adapter: int
-    """The adapter, and the copy of its best epoch."""
-    gradients: int
-    """Of whatever learns."""
-    optimizer: int
-    """The optimizer's state."""
-    activations: int
-    """What a forward pass keeps for its backward pass."""
-    runtime: int
-    """Interpreter and libraries, or the CUDA context."""
-    fragmentation: int
-    """Freed blocks that the C library keeps as long as there is memory enough."""
-    total: int
-    """All of it."""
-    available: int
-    """What the device has."""
-    device: Literal["cpu", "cuda"]
-    """Where it would train."""
-    remedy: str | None = None
-    """What to do when it does not fit; null when it does."""
-
-
-class Estimate(PlanPart):
-    """What a step is expected to take; null where there is nothing to tell it from."""
-
-    seconds: float | None = None
-    """Wall-clock seconds, by earlier records: their median, scaled by rows and epochs."""
-    low: float | None = None
-    """Fewest seconds that any of several records speaks for."""
-    high: float | None = None
-    """Most seconds that any of several records speaks for."""
-    memory: MemoryNeed | None = None
-    """Memory; only of `train`."""
-    usd: float | None = None
-    """Provider's price in US dollars."""
+__all__ = ["Action", "Change", "Estimate", "MemoryNeed", "Plan", "PlannedStep", "SpecPlan", "make_plan"]
 
 
 class PlannedStep(PlanPart):
@@ -86,8 +26,14 @@ class PlannedStep(PlanPart):
     """Step key; null when an earlier step of this plan decides it."""
     reason: str
     """Why, in words."""
-    changes: list[Change] = []
-    """Why, as data."""
+    reason_code: ReasonCode = "nothing_to_do"
+    """Why, for programs."""
+    changes: list[Change] = []  # noqa: RUF012 - pydantic copies it
+    """What differs from the nearest earlier record."""
+    cause: list[Cause] = []  # noqa: RUF012 - pydantic copies it
+    """The way from this step to what makes it run, root causes last; empty when nothing does."""
+    nearest: Nearest | None = None
+    """The record that `changes` compares with."""
     estimate: Estimate = Estimate()
     """Expected cost."""
 
@@ -124,6 +70,10 @@ class Plan(PlanPart):
     """sha256 of specs and base: two equal digests are the same plan, whatever it is expected to take."""
     base: str | None
     """Git commit the plan was made at."""
+    estimate: Total = Total()
+    """Expected cost of all steps."""
+    budget: Budget | None = None
+    """What `policy.budget` allows, and whether this plan keeps to it; null without one."""
 
     @property
     def idle(self) -> bool:
@@ -134,8 +84,9 @@ class Plan(PlanPart):
 def make_plan(specs: list[SpecPlan], base: str | None, contents: Sequence[object] = ()) -> Plan:
     """Count and digest finished spec plans; `contents` is what their specs ask for."""
     counts = Counter(step.action.lower() for spec in specs for step in spec.steps)
-    # Estimates depend on the machine and on what else was run meanwhile.
-    body = [spec.model_dump(mode="json", exclude={"steps": {"__all__": {"estimate"}}}) for spec in specs]
+    # Estimates depend on the machine and on what else was run meanwhile; causes and records only explain.
+    aside = {"steps": {"__all__": {"estimate", "cause", "nearest"}}}
+    body = [spec.model_dump(mode="json", exclude=aside) for spec in specs]
     return Plan(
         specs=specs,
         summary={action.lower(): counts[action.lower()] for action in get_args(Action)},

@@ -6,15 +6,17 @@ apply with its record, so what the plan says and what the apply does cannot drif
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import assert_never
 
 from runner.errors import Problem, SpecError
 from runner.plan import keys
-from runner.plan.changes import describe, explain_miss, nearest
+from runner.plan.changes import describe, explain_miss, found_in, nearest
 from runner.plan.delivery import Delivery, Obstacle
-from runner.plan.model import Action, Change
+from runner.plan.history import History
+from runner.plan.reasons import Action, Change, Nearest, ReasonCode
 from runner.plan.subject import Subject
 from runner.registry.facts import STEPS, Deployment, Record, RegistryReader, Step, Version
 from runner.spec.semver import next_minor
@@ -50,9 +52,15 @@ class Decision:
     inputs: keys.Inputs = field(default_factory=dict)
     record: Record | None = None
     changes: tuple[Change, ...] = ()
+    nearest: Nearest | None = None
+    """The record that `changes` compares with."""
+    code: ReasonCode | None = None
+    """Why, for programs; None for the usual reason of the action."""
+    predicted: float | None = None
+    """Seconds that the plan expected it to take."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Walk:
     """The state of one spec's walk. `settle` must be called for every decision before the next one."""
 
@@ -61,12 +69,17 @@ class Walk:
     delivery: Delivery
     retry: bool = False
     through: Step = "deploy"
-    earlier: Callable[[Step], Iterable[Record]] | None = None
-    """Records of a step, where several walks share what was read of the registry."""
+    shared: History | None = None
+    """Earlier records, where several walks share what was read of the registry."""
     decisions: dict[Step, Decision] = field(default_factory=dict)
     records: dict[Step, Record] = field(default_factory=dict)
     compared: tuple[str | None, ...] = ()
     """The champion's number once it is resolved: another apply may move the alias while this one runs."""
+
+    @cached_property
+    def history(self) -> History:
+        """Earlier records, for reasons and estimates."""
+        return self.shared or History(self.reader)
 
     @property
     def live(self) -> Deployment | None:
@@ -105,7 +118,7 @@ class Walk:
     def decide(self, step: Step) -> Decision:  # noqa: C901, PLR0911 - one branch for each of the eight steps
         """Decide one step from what the earlier ones yielded."""
         if STEPS.index(step) > STEPS.index(self.through):
-            return Decision(step, "NONE", f"left out: only through {self.through}")
+            return Decision(step, "NONE", f"left out: only through {self.through}", code="left_out")
         if step == "deploy":
             return self._deploy()
         if step == "gate" and (released := self.released) is not None:
@@ -134,6 +147,8 @@ class Walk:
         self.decisions[decision.step] = decision
         if (yielded := record or decision.record) is not None:
             self.records[decision.step] = yielded
+        if record is not None:
+            self.history.note(record)
 
     @property
     def _contract(self) -> object:
@@ -144,7 +159,7 @@ class Walk:
         needed = [self.decisions[name] for name in NEEDS[step]]
         for earlier in needed:
             if earlier.action == "BLOCKED":
-                return Decision(step, "BLOCKED", f"{earlier.step} is blocked")
+                return Decision(step, "BLOCKED", f"{earlier.step} is blocked", code="upstream")
         for earlier in needed:
             if earlier.action in ("RUN", "DEPENDS") and earlier.step not in self.records:
                 return Decision(step, "DEPENDS", f"on what {earlier.step} yields")
@@ -155,16 +170,28 @@ class Walk:
         key = keys.step_key(inputs)
         if (record := self._as_released(step, inputs) or self._known(step, key)) is not None:
             return Decision(step, "REUSE", "up to date", record.key, inputs, record)
-        if not self.retry and (failure := self.reader.failure(step, key)) is not None:
+        failure = self.reader.failure(step, key)
+        if failure is not None and not self.retry:
             remedy = f"{failure.hint}; " if failure.hint else ""
             reason = f"failed before: {failure.message} ({remedy}--retry runs it again)"
-            return Decision(step, "BLOCKED", reason, key, inputs)
-        earlier = nearest((self.earlier or self.reader.records)(step), inputs, self.subject)
-        if earlier is None:
-            return Decision(step, "RUN", "never run before", key, inputs)
-        changes = explain_miss(inputs, earlier, self.subject, self.reader)
-        reason = describe(changes, self.subject) or "an artifact of the earlier run is missing"
-        return Decision(step, "RUN", reason, key, inputs, None, tuple(changes))
+            return Decision(step, "BLOCKED", reason, key, inputs, code="failed_before")
+        missed = self._miss(step, key, inputs)
+        if failure is None:
+            return missed
+        return replace(missed, reason=f"tried again: {missed.reason}; it failed with {failure.message}", code="retried")
+
+    def _miss(self, step: Step, key: str, inputs: keys.Inputs) -> Decision:
+        """Run a step, saying why it cannot be reused."""
+        record = self.history.record(step, key) or nearest(step, inputs, self.subject, self.history)
+        if record is None:
+            return Decision(step, "RUN", "never run before", key, inputs, code="never_run")
+        found = found_in(record, self.history)
+        changes = tuple(explain_miss(inputs, record, self.subject, self.history))
+        if changes:
+            return Decision(step, "RUN", describe(changes, self.subject), key, inputs, changes=changes, nearest=found)
+        lost = ", ".join(found.missing) or "an artifact"
+        reason = f"lost from the registry: {lost} of the earlier run"
+        return Decision(step, "RUN", reason, key, inputs, nearest=found, code="artifact_missing")
 
     def _known(self, step: Step, key: str) -> Record | None:
         # Answers are shared: whoever asked first, the same weights answer the same prompts once.
@@ -191,7 +218,7 @@ class Walk:
         self._refuse_other_content(decision, released)
         if decision.action != "REUSE":
             reason = f"{released.version} is released but its artifacts are lost; restore them or release a new version"
-            return Decision("train", "BLOCKED", reason, decision.key, inputs)
+            return Decision("train", "BLOCKED", reason, decision.key, inputs, code="released_lost")
         return decision
 
     def _refuse_other_content(self, train: Decision, released: Version) -> None:
@@ -202,7 +229,7 @@ class Walk:
     def _version_taken(self, decision: Decision, released: Version) -> SpecError:
         spec, loaded = self.subject.spec, self.subject.loaded
         made = self.reader.record("train", released.content.train_key)
-        changes = explain_miss(decision.inputs, made, self.subject, self.reader) if made else []
+        changes = explain_miss(decision.inputs, made, self.subject, self.history) if made else []
         why = f" ({describe(changes, self.subject)})" if changes else ""
         newest = self.reader.versions(spec.name)[-1].version
         return SpecError(
@@ -226,9 +253,9 @@ class Walk:
         champion = self.champion
         if number is not None and champion is None and self.released is None:
             reason = f"the champion {number} is missing from the registry; restore it from a copy of the store"
-            return Decision("predict_champion", "BLOCKED", reason)
+            return Decision("predict_champion", "BLOCKED", reason, code="champion_missing")
         if champion is None:
-            return Decision("predict_champion", "NONE", self._no_champion())
+            return Decision("predict_champion", "NONE", self._no_champion(), code="no_champion")
         content, prompts = champion.content, self.records["prepare"].outputs["prompts"].digest
         inputs = keys.predict_inputs(
             content.base_digest,
@@ -254,7 +281,7 @@ class Walk:
         key = released.keys.get("gate")
         record = self.reader.record("gate", key) if key else None
         reason = f"{released.version} was released on {released.released:%Y-%m-%d}: {released.verdict}"
-        return Decision("gate", "REUSE", reason, key, {}, record)
+        return Decision("gate", "REUSE", reason, key, {}, record, code="released")
 
     def _gate(self) -> Decision:
         champion = self.champion
@@ -270,28 +297,29 @@ class Walk:
             # Another apply may have released this number since `train` was decided.
             self._refuse_other_content(self.decisions["train"], released)
         if live and live.version == spec.version and live.target == spec.deployment.target:
-            return Decision("deploy", "NONE", f"{spec.version} is live as {spec.deployment.alias}")
+            return Decision("deploy", "NONE", f"{spec.version} is live as {spec.deployment.alias}", code="live")
         waiting = self._upstream("deploy")
         if waiting is not None and waiting.action == "BLOCKED":
             return waiting
         if (stop := self._obstacle(live, released)) is not None:
-            return Decision("deploy", stop.action, stop.reason)
+            return Decision("deploy", stop.action, stop.reason, code=stop.code)
         if waiting is not None:
             return Decision("deploy", "DEPENDS", waiting.reason if released else "if its gates pass")
         was = f"{live.version} → " if live else ""
         how = "already released, only the pointer moves" if released else "its gates passed"
         target = {"name": spec.name, "version": spec.version, "alias": spec.deployment.alias}
-        return Decision("deploy", "RUN", f"{was}{spec.version} ({how})", keys.step_key(target))
+        return Decision("deploy", "RUN", f"{was}{spec.version} ({how})", keys.step_key(target), code="not_live")
 
     def _obstacle(self, live: Deployment | None, released: Version | None) -> Obstacle | None:
         """Return what keeps it from being deployed: its gates, a champion that has changed, or git."""
         gate = self.records.get("gate")
         if released is None and gate is not None and gate.metrics["release"] is not True:
-            return Obstacle("BLOCKED", f"its gates say {gate.metrics['outcome']}")
+            return Obstacle("BLOCKED", f"its gates say {gate.metrics['outcome']}", "gates")
         asks = any(rule.rival == "champion" for rule in self.subject.spec.evaluation.gates)
         if released is None and asks and self.compared and (now := self._champion_number()) != self.compared[0]:
             was = self.compared[0] or "none"
-            return Obstacle("BLOCKED", f"{now} went live while its gates compared with {was}; apply again")
+            reason = f"{now} went live while its gates compared with {was}; apply again"
+            return Obstacle("BLOCKED", reason, "champion_changed")
         return self.delivery.obstacle(self.subject.loaded, live)
 
 

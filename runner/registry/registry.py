@@ -10,9 +10,10 @@ from pathlib import Path
 
 from runner.registry.artifacts import Artifacts
 from runner.registry.deployments import Deployments
-from runner.registry.facts import Artifact, Deployment, Failure, Record, RegistryWriter, Step, Version
+from runner.registry.facts import Artifact, Deployment, Failure, Record, RegistryWriter, Step, Summary, Version
 from runner.registry.records import Records
 from runner.registry.store import Store, open_store
+from runner.registry.summaries import Summaries
 from runner.registry.versions import Versions
 
 
@@ -36,6 +37,7 @@ class Registry(RegistryWriter):
     def __init__(self, store: Store, cache: Path) -> None:
         self._artifacts = Artifacts(store, cache)
         self._records = Records(store, self._artifacts.exists)
+        self._summaries = Summaries(store, cache)
         self._versions = Versions(store)
         self._deployments = Deployments(store)
 
@@ -46,6 +48,14 @@ class Registry(RegistryWriter):
     def records(self, step: Step) -> Iterator[Record]:
         """Yield the newest record of every key of a step; its artifacts may be gone."""
         return self._records.newest(step)
+
+    def latest(self, step: Step, key: str) -> Record | None:
+        """Return the newest readable record of a key, though its artifacts may be gone."""
+        return self._records.latest(step, key)
+
+    def summaries(self, step: Step) -> list[Summary]:
+        """Return what tells the newest records of every key of a step apart, the newest record first."""
+        return self._summaries.all(step)
 
     def failure(self, step: Step, key: str) -> Failure | None:
         """Return the newest terminal failure of a key."""
