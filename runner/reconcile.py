@@ -13,6 +13,7 @@ from typing import Protocol
 
 from runner.errors import ConflictError, DataError, GituneError
 from runner.executors.executor import Executor
+from runner.plan.accuracy import Took, expecting, took
 from runner.plan.delivery import Delivery
 from runner.plan.model import Plan, SpecPlan
 from runner.plan.subject import Subject
@@ -28,6 +29,8 @@ class Outcome:
     version: str
     ran: list[Step] = field(default_factory=list)
     """Steps that ran; the others were reused or had nothing to do."""
+    took: list[Took] = field(default_factory=list)
+    """What steps that ran were predicted to take, and took."""
     gate: Record | None = None
     """The gate's record, when the walk came that far."""
     deployment: Deployment | None = None
@@ -99,7 +102,7 @@ def _reconcile(planned: SpecPlan, subject: Subject, loop: Reconciler, outcome: O
             outcome.blocked = outcome.blocked or f"{step}: {decision.reason}"
         record = decision.record
         if decision.action == "RUN":
-            record = _run(walk, decision, loop, outcome)
+            record = _run(walk, expecting(planned, decision), loop, outcome)
         walk.settle(decision, record)
     outcome.gate = walk.records.get("gate")
 
@@ -121,6 +124,7 @@ def _run(walk: Walk, decision: Decision, loop: Reconciler, outcome: Outcome) -> 
         outcome.error = outcome.error or error
         return None
     outcome.ran.append(decision.step)
+    outcome.took.append(took(record))
     loop.watcher.finished(outcome.name, decision, record)
     return record
 

@@ -11,15 +11,18 @@ from pathlib import Path
 
 import click
 
+from runner.cli.plan_output import terminal_width
 from runner.cli.progress import Narrator
 from runner.cli.project import cache_folder, coloured, open_project
 from runner.errors import GituneError, UsageError
 from runner.executors.local import LocalExecutor
 from runner.models.memory import training_memory
 from runner.plan.build import build_plan
+from runner.plan.cost import refuse_over_budget
 from runner.plan.model import Plan
 from runner.reconcile import Outcome, Reconciler, apply_plan
 from runner.registry.facts import STEPS, Step
+from runner.report.accuracy import took_json
 from runner.report.outcome import render_outcome
 from runner.report.text import render_plan
 
@@ -40,18 +43,30 @@ TERMINATED = 143
 )
 @click.option("--retry", is_flag=True, help="Run steps again that failed before for good.")
 @click.option("--force-older", is_flag=True, help="Deploy although this commit is not after the live one.")
+@click.option("--over-budget", is_flag=True, help="Apply although the plan exceeds policy.budget.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_obj
 def apply(
-    directory: Path, specs: tuple[str, ...], yes: bool, through: str, retry: bool, force_older: bool, as_json: bool
+    directory: Path,
+    specs: tuple[str, ...],
+    yes: bool,
+    through: str,
+    retry: bool,
+    force_older: bool,
+    over_budget: bool,
+    as_json: bool,
 ) -> int:
     """Run what SPECS (default: every spec) need, judge their gates and deploy what passed."""
     project = open_project(directory)
     delivery = project.delivery(force_older=force_older)
     subjects = project.subjects(specs)
     last: Step = "gate" if through == "evaluate" else through  # type: ignore[assignment]  # click checked the choice
-    plan = build_plan(subjects, project.registry, delivery, retry=retry, through=last, memory=training_memory())
-    click.echo(render_plan(plan, coloured() and not as_json), err=as_json)
+    plan = build_plan(
+        subjects, project.registry, delivery, retry=retry, through=last, memory=training_memory(), config=project.config
+    )
+    click.echo(render_plan(plan, coloured() and not as_json, terminal_width()), err=as_json)
+    if not over_budget:
+        refuse_over_budget(plan)
     if not plan.idle and not yes:
         _ask()
     with _ended_by_sigterm(), Narrator() as narrator:
@@ -100,6 +115,7 @@ def _as_json(plan: Plan, outcomes: list[Outcome]) -> str:
             "name": outcome.name,
             "version": outcome.version,
             "ran": outcome.ran,
+            "took": took_json(outcome.took),
             "gate": outcome.gate.metrics if outcome.gate else None,
             "deployed": outcome.deployment.model_dump(mode="json") if outcome.deployment else None,
             "blocked": outcome.blocked,

@@ -72,6 +72,7 @@ class LocalExecutor:
             started=started,
             finished=datetime.now(UTC),
             environment=environment(),
+            predicted_seconds=decision.predicted,
         )
         self.registry.add_record(record)
         shutil.rmtree(state, ignore_errors=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from runner.errors import Problem, SpecError
 from runner.models.memory import Memory
+from runner.plan.accuracy import accuracy_of
 from runner.plan.causes import Shared, Tracer, reason_of
-from runner.plan.cost import Estimate, judge_budget, total_of
+from runner.plan.cost import Estimate, judge_budget
 from runner.plan.delivery import Delivery
-from runner.plan.estimates import accuracy_of, estimate_step
+from runner.plan.estimates import estimate_step
 from runner.plan.history import History
 from runner.plan.model import Plan, PlannedStep, SpecPlan, make_plan
 from runner.plan.reasons import USUAL
+from runner.plan.settings import own_changes
 from runner.plan.subject import Subject
 from runner.plan.walk import Decision, Walk
 from runner.registry.facts import STEPS, RegistryReader, Step
@@ -51,7 +54,7 @@ def build_plan(
     for subject in subjects:
         walk = Walk(subject, reader, delivery, retry, through, history)
         try:
-            plans.append(_plan_spec(walk, promised, memory, settings.prices.get(subject.spec.compute.profile)))
+            plans.append(_plan_spec(walk, promised, memory, settings.prices.of(subject.spec.compute.profile)))
         except SpecError as error:
             problems.extend(error.problems)
     if problems:
@@ -68,7 +71,7 @@ def look(walk: Walk) -> Walk:
 
 
 def _with_costs(plan: Plan, history: History, config: Config) -> Plan:
-    total = total_of(plan.specs, accuracy_of(history.seen()))
+    total = plan.estimate.model_copy(update={"accuracy": accuracy_of(history.seen())})
     budget = judge_budget(total, config.policy.budget) if config.policy.budget else None
     return plan.model_copy(update={"estimate": total, "budget": budget})
 
@@ -77,7 +80,7 @@ def _plan_spec(walk: Walk, promised: dict[str, Shared], memory: Memory | None, p
     look(walk)
     spec, champion = walk.subject.spec, walk.champion
     shared = {step: first for step in STEPS if (first := _first(walk.decisions[step], spec.name, promised))}
-    decisions = {step: _depends_on(shared[step]) if step in shared else walk.decisions[step] for step in STEPS}
+    decisions = {step: _told(walk, step, shared) for step in STEPS}
     tracer = Tracer(walk, decisions, shared)
     return SpecPlan(
         name=spec.name,
@@ -103,9 +106,14 @@ def _first(decision: Decision, spec: str, promised: dict[str, Shared]) -> Shared
     return None if first is me else first
 
 
-def _depends_on(first: Shared) -> Decision:
-    step = first.decision.step
-    return Decision(step, "DEPENDS", f"on {step} of {first.spec}, which has the same inputs", code="shared")
+def _told(walk: Walk, step: Step, shared: Mapping[Step, Shared]) -> Decision:
+    """Return a walk's decision with what it cannot know: who else runs the step, or what changes for it anyway."""
+    if (first := shared.get(step)) is not None:
+        return Decision(step, "DEPENDS", f"on {step} of {first.spec}, which has the same inputs", code="shared")
+    decision = walk.decisions[step]
+    if decision.action != "DEPENDS":
+        return decision
+    return replace(decision, changes=tuple(own_changes(step, walk)))
 
 
 def _content(subject: Subject) -> object:
@@ -128,7 +136,7 @@ def _planned(decision: Decision, tracer: Tracer, memory: Memory | None, price: P
         step=decision.step,
         action=decision.action,
         key=decision.key,
-        reason=reason_of(decision, causes),
+        reason=reason_of(decision, causes, tracer.walk.subject),
         reason_code=decision.code or USUAL[decision.action],
         changes=list(decision.changes),
         cause=causes,

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from runner.plan.changes import describe, explain_miss
 from runner.plan.reasons import Action, Cause, Change
+from runner.plan.subject import Subject
 from runner.plan.walk import NEEDS, Decision, Walk
 from runner.registry.facts import STEPS, Step
 
@@ -32,7 +33,6 @@ WORDS: Mapping[Action, tuple[str, str]] = {
     "RUN": ("runs", "run"),
     "WAIT": ("is under way elsewhere", "are under way elsewhere"),
     "BLOCKED": ("is blocked", "are blocked"),
-    "DEPENDS": ("may run", "may run"),
     "REUSE": ("yields something else", "yield something else"),
 }
 
@@ -62,7 +62,7 @@ class Tracer:
             return []
         found: dict[Step, Cause] = {}
         if step in self.shared:
-            return [self._station(decision, [step]), self._elsewhere(step)]
+            return [_station(decision, [step]), self._elsewhere(step)]
         self._follow(decision, found)
         return sorted(found.values(), key=lambda cause: STEPS.index(cause.step), reverse=True)
 
@@ -70,7 +70,7 @@ class Tracer:
         after = [name for name in NEEDS[decision.step] if self._undecided(name)] if _waits(decision) else []
         if decision.action == "RUN":
             after = list(self._follow_inputs(decision.changes, found))
-        found.setdefault(decision.step, self._station(decision, after))
+        found.setdefault(decision.step, _station(decision, after))
         for name in after:
             if name in self.shared:
                 found.setdefault(name, self._elsewhere(name))
@@ -92,7 +92,8 @@ class Tracer:
                 continue
             after = list(dict.fromkeys(self._follow_inputs(why, found)))
             because = describe(why, self.walk.subject)
-            found[step] = Cause(step=step, action=self.decisions[step].action, because=because, after=after)
+            action, root = self.decisions[step].action, not after
+            found[step] = Cause(step=step, action=action, because=because, after=after, root=root)
             yield step
 
     def _undecided(self, step: Step) -> bool:
@@ -101,15 +102,18 @@ class Tracer:
 
     def _elsewhere(self, step: Step) -> Cause:
         spec, decision = self.shared[step]
-        return Cause(step=step, spec=spec, action=decision.action, because=decision.reason)
-
-    def _station(self, decision: Decision, after: list[Step]) -> Cause:
-        return Cause(step=decision.step, action=decision.action, because=decision.reason, after=after)
+        return Cause(step=step, spec=spec, action=decision.action, because=decision.reason, root=True)
 
 
-def reason_of(decision: Decision, causes: list[Cause]) -> str:
+def _station(decision: Decision, after: list[Step]) -> Cause:
+    # Own changes of a step that also waits for another one make it a root too.
+    root = not after or bool(decision.changes and decision.action == "DEPENDS")
+    return Cause(step=decision.step, action=decision.action, because=decision.reason, after=after, root=root)
+
+
+def reason_of(decision: Decision, causes: list[Cause], subject: Subject) -> str:
     """Say why a step does what is planned, its root cause included: `because train runs (train → predict_tuned)`."""
-    roots = [cause for cause in causes[1:] if not cause.after]
+    roots = [cause for cause in causes[1:] if cause.root]
     if not roots or decision.code == "shared":
         return decision.reason
     if decision.action == "RUN":
@@ -117,8 +121,9 @@ def reason_of(decision: Decision, causes: list[Cause]) -> str:
     if decision.step == "deploy" and decision.action == "DEPENDS":
         return f"{decision.reason}, after {_names(roots)} {_verb(roots)}"
     way = [cause.step for cause in reversed(causes[1:])]
-    is_chain = len(way) > 1 and all(len(cause.after) <= 1 for cause in causes)
-    return f"because {_names(roots)} {_verb(roots)}" + (f" ({' → '.join(way)})" if is_chain else "")
+    is_chain = len(roots) == 1 and len(way) > 1 and all(len(cause.after) <= 1 for cause in causes)
+    own = f"; {describe(decision.changes, subject)}" if decision.changes else ""
+    return f"because {_names(roots)} {_verb(roots)}" + (f" ({' → '.join(way)})" if is_chain else "") + own
 
 
 def _names(roots: list[Cause]) -> str:
@@ -127,7 +132,9 @@ def _names(roots: list[Cause]) -> str:
 
 
 def _verb(roots: list[Cause]) -> str:
-    one, several = WORDS[next((cause.action for cause in roots if cause.action != "RUN"), "RUN")]
+    # A root that only may run has changes of its own: it runs unless they lead back to something already done.
+    odd = (cause.action for cause in roots if cause.action not in ("RUN", "DEPENDS"))
+    one, several = WORDS[next(odd, "RUN")]
     return one if len(roots) == 1 else several
 
 

@@ -99,6 +99,8 @@ def words_of(change: Change, file: str) -> str:
     where = f" ({file}:{change.line})" if change.line else ""
     if change.path == "files":
         return f"rows {change.rows}: {change.new}" if change.rows else f"files: {change.new}"
+    if change.path == "implementation":
+        return f"this gitune does the step differently ({short(change.old)} → {short(change.new)})"
     name = ROW_WORDS.get(change.path, change.path)
     if change.rows is not None:
         return f"{name} {change.rows}{where}"

@@ -126,7 +126,7 @@ class Budget(PlanPart):
     """Whether any limit is exceeded; null when that is unknown."""
 
 
-def total_of(specs: Iterable[SpecPlan], accuracy: Accuracy | None = None) -> Total:
+def total_of(specs: Iterable[SpecPlan]) -> Total:
     """Add up what steps are expected to take."""
     steps = [(f"{spec.name}/{step.step}", step) for spec in specs for step in spec.steps if step.action in MAY_RUN]
     # What another spec of the plan runs for this one is counted there.
@@ -143,13 +143,12 @@ def total_of(specs: Iterable[SpecPlan], accuracy: Accuracy | None = None) -> Tot
         usd_up_to=_price(every),
         unknown=[name for name, step in counted if step.estimate.seconds is None],
         unpriced=[name for name, step in known if step.estimate.usd is None],
-        accuracy=accuracy,
     )
 
 
 def judge_budget(total: Total, policy: BudgetPolicy) -> Budget:
     """Hold what a plan may take against its budget."""
-    hours, usd = round(total.up_to / HOUR, 2), total.usd_up_to or 0.0
+    hours, usd = round(total.up_to / HOUR, 4), total.usd_up_to or 0.0
     blind = [*total.unknown, *total.unpriced]
     limits = [
         *([_excess("hours", policy.hours, hours, total.unknown)] if policy.hours is not None else []),
@@ -177,7 +176,7 @@ def words_of(limit: Excess) -> str:
     """Say what a plan may take of a limit: `up to 5.2 h of 4 h`."""
     if limit.what == "usd":
         return f"up to ${limit.estimate:.2f} of ${limit.limit:.2f}"
-    return f"up to {limit.estimate:g} h of {limit.limit:g} h"
+    return f"up to {limit.estimate:.2g} h of {limit.limit:g} h"
 
 
 def _excess(what: Literal["hours", "usd"], limit: float, estimate: float, unknown: Sequence[str]) -> Excess:

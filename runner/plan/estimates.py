@@ -6,15 +6,14 @@ model's dimensions no memory.
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from itertools import islice
 
 from runner.models.memory import Memory
 from runner.models.shape import find_shape
-from runner.plan.cost import HOUR, Accuracy, Estimate, MemoryNeed
+from runner.plan.cost import HOUR, Estimate, MemoryNeed
 from runner.plan.walk import PREDICT_STEPS, Walk
 from runner.registry.facts import Record, Step
 from runner.spec.config import Price
@@ -22,12 +21,6 @@ from runner.training.sizing import PRECISIONS, Rows, estimate_run, remedy
 
 RECENT = 20
 """Records that an estimate is made from, at most; older ones were other machines and other times."""
-
-ENOUGH = 5
-"""Fewest predictions whose error says anything."""
-
-SHARE = 0.8
-"""Share of earlier predictions that the error told is true of."""
 
 BYTES_OF_TOKEN = 3
 """A token of English has four or five bytes, one of Chinese three; a row's own JSON weighs more than a template."""
@@ -49,17 +42,6 @@ def estimate_step(step: Step, walk: Walk, memory: Memory | None, price: Price | 
         return _between(_predict_seconds(step, walk), None, price)
     own = walk.history.own(step, walk.subject.spec.name)
     return _between([record.seconds for record in islice(own, RECENT)], None, price)
-
-
-def accuracy_of(records: Iterable[Record]) -> Accuracy | None:
-    """Say how far records ended from what was predicted for them; None when too few were predicted."""
-    pairs = [(record.predicted_seconds, record.seconds) for record in records if record.predicted_seconds]
-    # Below a second it is the clock and the disk that decide.
-    factors = sorted(max(max(1.0, was) / max(1.0, said), max(1.0, said) / max(1.0, was)) for said, was in pairs)
-    if len(factors) < ENOUGH:
-        return None
-    within = factors[math.ceil(SHARE * len(factors)) - 1]
-    return Accuracy(steps=len(factors), share=SHARE, factor=round(within, 2))
 
 
 def memory_need(walk: Walk, memory: Memory) -> MemoryNeed | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from runner.digest import digest_json
-from runner.plan.cost import Budget, Estimate, MemoryNeed, Total
+from runner.plan.cost import Budget, Estimate, MemoryNeed, Total, total_of
 from runner.plan.part import PlanPart
 from runner.plan.reasons import Action, Cause, Change, Nearest, ReasonCode
 from runner.registry.facts import Step
@@ -92,4 +92,5 @@ def make_plan(specs: list[SpecPlan], base: str | None, contents: Sequence[object
         summary={action.lower(): counts[action.lower()] for action in get_args(Action)},
         digest=digest_json({"specs": body, "contents": list(contents), "base": base}),
         base=base,
+        estimate=total_of(specs),
     )

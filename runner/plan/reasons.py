@@ -92,7 +92,9 @@ class Cause(PlanPart):
     because: str
     """Why, in words."""
     after: list[Step] = []  # noqa: RUF012 - pydantic copies it
-    """Steps further down this list that it follows from; empty at a root cause."""
+    """Steps further down this list that it follows from."""
+    root: bool
+    """Whether something changed right here, and not only in the steps it follows from."""
 
 
 class Nearest(PlanPart):

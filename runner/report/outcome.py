@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.reconcile import Outcome
+from runner.report.accuracy import took_lines
 
 COLOURS = {"PASS": "32", "FAIL": "31", "INCONCLUSIVE": "33"}
 
@@ -16,6 +17,7 @@ def render_outcome(outcome: Outcome, *, coloured: bool) -> str:
     if outcome.gate is not None:
         lines += [_verdict(verdict, coloured=coloured) for verdict in outcome.gate.metrics["verdicts"]]
     lines.append(f"  ran: {', '.join(outcome.ran) or 'nothing'}")
+    lines += took_lines(outcome.took)
     lines += [f"  {ending}" for ending in _endings(outcome)]
     return "\n".join(lines)
 

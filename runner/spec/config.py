@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from runner.spec.models import Name, Section
+from runner.spec.models import Section
 from runner.spec.validation import tell, validated
 from runner.spec.yaml_file import read_yaml
 
@@ -39,6 +39,17 @@ class Price(Section):
 
     usd_per_hour: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     """US dollars for an hour of its machine."""
+
+
+class Prices(Section):
+    """Price of each compute profile."""
+
+    default: Price | None = None
+    """The profile that specs name when they name none."""
+
+    def of(self, profile: str) -> Price | None:
+        """Return the price of a profile, where it is known."""
+        return self.default if profile == "default" else None
 
 
 class Policy(Section):
@@ -69,8 +80,8 @@ class Config(Section):
     """Rules that every spec must keep."""
     trackers: list[Tracker] = []  # noqa: RUF012 - pydantic copies it
     """Experiment trackers that local trainings report to, by transformers' names; keys come from the environment."""
-    prices: dict[Name, Price] = {}  # noqa: RUF012 - pydantic copies it
-    """Price of each compute profile (`compute.profile` of a spec); plans say what steps will cost by them."""
+    prices: Prices = Prices()
+    """What the compute profiles of specs cost; plans say by it what steps will cost."""
 
     @field_validator("store")
     @classmethod
