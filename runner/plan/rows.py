@@ -97,7 +97,7 @@ def _difference(before: Questions, now: Questions, places: Mapping[str, Location
 
 def _reading(inputs: Inputs) -> object:
     """Return the inputs of a prepare that decide how a row of a file is read."""
-    return [inputs.get("format"), inputs.get("system_prompt"), inputs["split"].get("group_by")]
+    return [inputs.get("format"), inputs.get("system_prompt"), inputs.get("split", {}).get("group_by")]
 
 
 def _dataset(artifact: Artifact, history: History) -> Questions | None:
@@ -109,6 +109,8 @@ def _dataset(artifact: Artifact, history: History) -> Questions | None:
 
 def _prepared(record: Record, history: History) -> tuple[Questions, Mapping[str, str]] | None:
     """Return every row that a prepare yielded, and its file, both by content: occurrences are not told apart."""
+    if not {*ROLES, "sources"} <= record.outputs.keys():
+        return None
     if sum(record.outputs[role].size for role in ROLES) > LARGEST:
         return None
     sides = [_dataset(record.outputs[role], history) for role in ROLES]

@@ -8,10 +8,13 @@ import shutil
 
 import pytest
 import yaml
-from world import World, fake_weights
+from world import Silent, World, fake_weights
 
+from runner.executors.local import LocalExecutor
 from runner.plan.history import History
 from runner.plan.misses import why_miss
+from runner.progress import silent
+from runner.reconcile import Reconciler, apply_plan
 
 
 @pytest.fixture
@@ -240,6 +243,21 @@ def test_retried_step_says_what_it_failed_with(released, monkeypatch):
     again = step(released.plan(retry=True), "train")
     assert again.reason_code == "retried"
     assert "it failed with the loss is not a number" in again.reason
+
+
+def test_an_apply_says_the_same_once_it_knows(released):
+    told = {}
+
+    class Watching(Silent):
+        def decided(self, spec, decision):
+            told[decision.step] = decision.reason
+
+    released.files["data/c.jsonl"] = list(range(120, 150))
+    plan = released.plan()
+    executor = LocalExecutor(released.registry, released.root / "cache", silent)
+    apply_plan(plan, released.subjects(), Reconciler(released.registry, executor, released.delivery(), Watching()))
+    assert told["prepare"] == "rows +30 −0 ~0: data/c.jsonl added"
+    assert told["train"].startswith("training rows +")
 
 
 def misses(world, only=None):
