@@ -29,6 +29,8 @@ MADE_BY: Mapping[str, tuple[Step, str]] = {
     "scores": ("score", "scores"),
 }
 
+ROOTS_TOLD = 3
+
 WORDS: Mapping[Action, tuple[str, str]] = {
     "RUN": ("runs", "run"),
     "WAIT": ("is under way elsewhere", "are under way elsewhere"),
@@ -128,6 +130,8 @@ def reason_of(decision: Decision, causes: list[Cause], subject: Subject) -> str:
 
 def _names(roots: list[Cause]) -> str:
     names = [f"{cause.step} of {cause.spec}" if cause.spec else cause.step for cause in reversed(roots)]
+    if len(names) > ROOTS_TOLD:
+        names[ROOTS_TOLD - 1 :] = [f"{len(names) - ROOTS_TOLD + 1} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 

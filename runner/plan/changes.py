@@ -79,7 +79,8 @@ def explain_miss(inputs: Inputs, record: Record, subject: Subject, history: Hist
             count = rows.counts if rows else None
             changes.append(Change(path="files", old=None, new=_file_words(record, subject), rows=count))
         else:
-            changes.append(_change(path, old.get(path), new.get(path), subject, history))
+            pairs = _within(path, old.get(path), new.get(path))
+            changes += [_change(inner, was, now, subject, history) for inner, was, now in pairs]
     return changes
 
 
@@ -104,7 +105,16 @@ def words_of(change: Change, file: str) -> str:
     name = ROW_WORDS.get(change.path, change.path)
     if change.rows is not None:
         return f"{name} {change.rows}{where}"
+    if isinstance(change.old, list) and isinstance(change.new, list):
+        return f"{name} {_items(change.old, change.new)}{where}"
     return f"{name} {short(change.old)} → {short(change.new)}{where}"
+
+
+def _items(old: list[Any], new: list[Any]) -> str:
+    """Say which items of a list came and went; where none did, that their order is another."""
+    come = [f"+{short(item)}" for item in new if item not in old]
+    gone = [f"−{short(item)}" for item in old if item not in new]
+    return ", ".join([*come, *gone]) or "in another order"
 
 
 def short(value: object) -> str:
@@ -115,7 +125,8 @@ def short(value: object) -> str:
     is_digest = len(text) == 64 and not set(text) - set("0123456789abcdef")  # noqa: PLR2004 - a sha256
     if is_digest:
         return text[:8]
-    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - one line of a terminal
+    cut = text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - one line of a terminal
+    return f'"{cut}"' if isinstance(value, str) and (" " in cut or not cut) else cut
 
 
 def _change(path: str, old: object, new: object, subject: Subject, history: History) -> Change:
@@ -127,6 +138,19 @@ def _change(path: str, old: object, new: object, subject: Subject, history: Hist
         return Change(path=path, old=old, new=new)
     full = f"{spec_path}.{rest}" if rest else spec_path
     return Change(path=full, old=old, new=new, line=subject.loaded.where(full).line)
+
+
+def _within(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what differs inside a list whose items are mappings and as many as before, else the whole value."""
+    lists = isinstance(old, list) and isinstance(new, list) and len(old) == len(new)
+    if not lists or not all(isinstance(item, Mapping) for item in (*old, *new)):
+        yield path, old, new
+        return
+    for number, (before, now) in enumerate(zip(old, new, strict=True)):
+        was, leaves = dict(_leaves(before)), dict(_leaves(now))
+        for name in sorted(was.keys() | leaves.keys()):
+            if was.get(name) != leaves.get(name):
+                yield f"{path}.{number}.{name}", was.get(name), leaves.get(name)
 
 
 def _row_count(role: str, old: object, new: object, history: History) -> RowCount | None:

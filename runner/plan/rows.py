@@ -20,8 +20,8 @@ from runner.registry.facts import Artifact, Record
 
 ROLES = ("train", "validation", "test")
 
-LARGEST = 20_000_000
-"""Bytes read on either side to count rows, about a second's work; beyond them only files are told."""
+LARGEST = 8_000_000
+"""Bytes read on either side to count rows, more than a second's work; beyond them only files are told."""
 
 
 class RowDifference(NamedTuple):

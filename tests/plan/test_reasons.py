@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 
 import pytest
@@ -11,8 +12,11 @@ import yaml
 from world import Silent, World, fake_weights
 
 from runner.executors.local import LocalExecutor
+from runner.plan.build import look
+from runner.plan.causes import Tracer, reason_of
 from runner.plan.history import History
 from runner.plan.misses import why_miss
+from runner.plan.walk import Decision, Walk
 from runner.progress import silent
 from runner.reconcile import Reconciler, apply_plan
 
@@ -137,7 +141,7 @@ def test_what_waits_tells_its_own_changes_already(released):
     plan = released.plan()
     assert step(plan, "train").reason == "because prepare runs; training.lora.r 16 → 8 (spec.yaml:17)"
     assert [change.path for change in step(plan, "train").changes] == ["training.lora.r"]
-    assert [change.path for change in step(plan, "gate").changes] == ["evaluation.gates"]
+    assert [change.path for change in step(plan, "gate").changes] == ["evaluation.gates.1.at_least"]
     assert step(plan, "predict_base").reason == "because prepare runs"
     assert step(plan, "predict_tuned").reason == "because prepare and train run"
     assert path(plan, "predict_tuned")[1:] == [("train", "DEPENDS", True), ("prepare", "RUN", True)]
@@ -208,7 +212,7 @@ def test_rows_are_not_counted_where_they_are_read_in_another_way(released):
     released.spec["dataset"]["system_prompt"] = "Sort this."
     reason = step(released.plan(), "prepare").reason
     assert "files: data/c.jsonl added" in reason
-    assert "dataset.system_prompt Sort it. → Sort this." in reason
+    assert 'dataset.system_prompt "Sort it." → "Sort this."' in reason
 
 
 @pytest.mark.parametrize("limit", ["runner.plan.rows.LARGEST", None])
@@ -219,6 +223,33 @@ def test_rows_are_not_counted_when_that_is_too_much_or_impossible(limit, release
         lose(released, "prepare")
     released.files["data/c.jsonl"] = [200]
     assert step(released.plan(), "prepare").reason == "files: data/c.jsonl added"
+
+
+LISTS = [
+    # edit of the evaluation, step, its reason, what stands on the line that it names
+    (lambda e: e["gates"][1].update(at_least=0.8), "gate", "evaluation.gates.1.at_least 0.9 → 0.8", "at_least: 0.8"),
+    (lambda e: e["gates"][0]["by"].update(points=5), "gate", "evaluation.gates.0.by.points 10.0 → 5.0", "points: 5"),
+    (
+        lambda e: e["gates"].pop(),
+        "gate",
+        'evaluation.gates −{"at_least": 0.9, "metric": "format_compliance"}',
+        "gates:",
+    ),
+    (
+        lambda e: e["metrics"].append("exact_match.size"),
+        "score",
+        "evaluation.metrics +exact_match.size",
+        "metrics:",
+    ),
+]
+
+
+@pytest.mark.parametrize(("edit", "name", "reason", "text"), LISTS)
+def test_a_change_in_a_list_names_the_item_and_its_line(edit, name, reason, text, released):
+    edit(released.spec["evaluation"])
+    found, line = re.fullmatch(r"(.*) \(spec\.yaml:(\d+)\)", step(released.plan(), name).reason).groups()
+    assert found == reason
+    assert text in (released.root / "specs/bot/spec.yaml").read_text().splitlines()[int(line) - 1]
 
 
 def test_many_files_are_not_listed(released):
@@ -300,3 +331,14 @@ def test_why_miss_tells_which_artifact_is_lost(released):
     assert miss.nearest.key == miss.key
     assert miss.nearest.missing == ["scores"]
     assert miss.hit_if == ["its artifact scores restored from a copy of the store"]
+
+
+def test_what_follows_a_step_that_runs_elsewhere_waits_for_it(released):
+    learn_faster(released)
+    released.write()
+    (subject,) = released.subjects()
+    walk = look(Walk(subject, released.registry, released.delivery()))
+    decisions = walk.decisions | {"train": Decision("train", "WAIT", "another run is at it")}
+    causes = Tracer(walk, decisions, {}).causes("predict_tuned")
+    assert [(cause.step, cause.action) for cause in causes] == [("predict_tuned", "DEPENDS"), ("train", "WAIT")]
+    assert reason_of(decisions["predict_tuned"], causes, subject) == "because train is under way elsewhere"
