@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from world import World, fake_weights
+from world import World, fake_weights, pretend_it_took
 
 from runner.cli.main import main
 from runner.errors import UsageError
@@ -295,8 +295,9 @@ def test_why_miss(world, capsys):
 
 def test_over_budget_is_refused_before_anything_runs(world, capsys):
     run(world, "apply", "--yes")
+    pretend_it_took(world, "train", 3600)
     (world.root / "registry/config.yaml").write_text(
-        "prices: {default: {usd_per_hour: 100000}}\npolicy: {budget: {usd: 0.01}}\n"
+        "prices: {default: {usd_per_hour: 2}}\npolicy: {budget: {usd: 1.5}}\n"
     )
     world.spec |= {"version": "1.1.0"}
     world.spec["training"]["learning_rate"] = 0.002
@@ -304,7 +305,7 @@ def test_over_budget_is_refused_before_anything_runs(world, capsys):
     commit(world, "second")
     capsys.readouterr()
     assert run(world, "plan") == 0
-    assert "Over budget: up to $" in capsys.readouterr().out
+    assert "Over budget: up to $2.00 of $1.50." in capsys.readouterr().out
     assert run(world, "apply", "--yes") == 1
     captured = capsys.readouterr()
     assert "the plan is over budget" in captured.err

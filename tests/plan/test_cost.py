@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from world import World, fake_weights
+from world import World, fake_weights, pretend_it_took
 
 from runner.errors import GituneError
 from runner.plan.accuracy import accuracy_of
@@ -141,12 +141,13 @@ def configure(world, text) -> None:
 
 def test_prices_are_of_the_compute_profile(world):
     world.apply()
+    pretend_it_took(world, "train", 90)
     world.spec |= {"version": "1.1.0"}
     world.spec["training"]["learning_rate"] = 0.002
     configure(world, "prices: {default: {usd_per_hour: 3600}}\n")
     plan = world.plan(config=load_config(world.root))
-    estimate = plan.specs[0].step("predict_tuned").estimate
-    assert estimate.usd == pytest.approx(estimate.seconds)
+    estimate = plan.specs[0].step("train").estimate
+    assert (estimate.seconds, estimate.usd) == (90, 90)
     assert plan.estimate.unpriced == []
     configure(world, "prices: {}\n")
     plan = world.plan(config=load_config(world.root))

