@@ -14,7 +14,7 @@ from typing import Any
 from runner.plan.history import History
 from runner.plan.keys import Inputs
 from runner.plan.reasons import Change, Nearest, RowCount
-from runner.plan.rows import ROLES, between, of_files
+from runner.plan.row_changes import ROLES, between, of_files
 from runner.plan.subject import Subject
 from runner.registry.facts import Record, Step
 

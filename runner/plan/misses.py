@@ -13,7 +13,7 @@ from runner.plan.keys import prepare_inputs
 from runner.plan.model import Plan, PlannedStep, SpecPlan
 from runner.plan.part import PlanPart
 from runner.plan.reasons import Change, Nearest, ReasonCode, RowCount
-from runner.plan.rows import ROLES, RowDifference, between, of_files
+from runner.plan.row_changes import ROLES, RowDifference, between, of_files
 from runner.plan.subject import Subject
 from runner.registry.facts import Record, Step
 

@@ -215,7 +215,7 @@ def test_rows_are_not_counted_where_they_are_read_in_another_way(released):
     assert 'dataset.system_prompt "Sort it." → "Sort this."' in reason
 
 
-@pytest.mark.parametrize("limit", ["runner.plan.rows.LARGEST", None])
+@pytest.mark.parametrize("limit", ["runner.plan.row_changes.LARGEST", None])
 def test_rows_are_not_counted_when_that_is_too_much_or_impossible(limit, released, monkeypatch):
     if limit:
         monkeypatch.setattr(limit, 100)
