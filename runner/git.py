@@ -1,4 +1,4 @@
-"""What git knows about a checkout: commit, branch, uncommitted changes, ancestry, old files. It never writes.
+"""What git knows about a checkout: commit, branch, changes, ancestry, old files. It never writes to the repository.
 
     read_checkout(root).commit
 
@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, NamedTuple
 
 from runner.errors import GituneError
 
 # Set by git for its hooks; inherited, they would make every call answer for the hook's repository instead of `root`.
 _HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 _FAILED = 128
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,15 @@ class Checkout:
     """Full hash of HEAD; None outside a repository and before the first commit."""
     branch: str | None
     """Branch checked out; None outside a repository, and when HEAD is detached outside a workflow run."""
+
+
+class Blob(NamedTuple):
+    """A file of a commit."""
+
+    name: str
+    """Git's hash of its content."""
+    is_link: bool
+    """Whether the content is the target of a symbolic link."""
 
 
 def read_checkout(root: Path) -> Checkout:
@@ -99,6 +111,117 @@ def show(root: Path, commit: str, path: str) -> bytes | None:
     return found.stdout if found.returncode == 0 else None
 
 
+def resolve_commit(root: Path, ref: str) -> str | None:
+    """Return the full hash of the commit that a branch, tag or hash names; None when there is none here."""
+    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    return found.stdout.decode().strip() if found.returncode == 0 else None
+
+
+def merge_base(root: Path, one: str, other: str) -> str | None:
+    """Return the commit that two full hashes go back to; None when their histories have nothing in common here."""
+    found = _git(root, "merge-base", one, other)
+    return found.stdout.decode().strip() if found.returncode == 0 else None
+
+
+def changed_paths(root: Path, old: str, new: str | None) -> list[str]:
+    """Return the files that differ between two commits, or between a commit and the working tree.
+
+    Untracked files of the working tree count, ignored ones do not. A renamed file counts under both names.
+
+    Args:
+        root: A folder of the repository; the names are relative to it, and only files below it are told.
+        old: Full hash of a commit.
+        new: Full hash of a commit; None for the working tree.
+
+    Raises:
+        GituneError: when git cannot tell.
+    """
+    commits = [old] if new is None else [old, new]
+    calls = [["diff", "--no-ext-diff", "--no-renames", "--relative", "--name-only", "-z", *commits, "--"]]
+    if new is None:
+        calls.append(["ls-files", "--others", "--exclude-standard", "-z"])
+    found: set[str] = set()
+    for call in calls:
+        done = _git(root, *call)
+        if done.returncode != 0:
+            raise GituneError(
+                f"git cannot compare {old[:8]} with {(new or 'the working tree')[:16]}: {_complaint(done)}"
+            )
+        found.update(name for name in os.fsdecode(done.stdout).split("\0") if name)
+    return sorted(found)
+
+
+def list_blobs(root: Path, commit: str, paths: Sequence[str]) -> dict[str, Blob]:
+    """Return the files that a commit has below `paths`, all relative to `root`; submodules are left out.
+
+    Raises:
+        GituneError: when git cannot tell.
+    """
+    if not paths:
+        return {}
+    done = _git(root, "ls-tree", "-r", "-z", commit, "--", *paths)
+    if done.returncode != 0:
+        raise GituneError(f"git cannot list the files of {commit[:8]}: {_complaint(done)}")
+    blobs = {}
+    for entry in os.fsdecode(done.stdout).split("\0")[:-1]:
+        facts, _, path = entry.partition("\t")
+        mode, kind, name = facts.split()
+        if kind == "blob":
+            blobs[path] = Blob(name, mode == "120000")
+    return blobs
+
+
+def write_blobs(root: Path, blobs: Mapping[str, Blob], folder: Path) -> None:
+    """Write files of the repository below `folder`, as they are stored: no filter and no line ending is applied.
+
+    Raises:
+        GituneError: when one is missing, as in a partial clone without its server.
+    """
+    # Links come last, so that no file is ever written through one.
+    ordered = sorted(blobs.items(), key=lambda item: item[1].is_link)
+    with tempfile.TemporaryFile() as wanted:
+        wanted.write(b"".join(blob.name.encode() + b"\n" for _, blob in ordered))
+        wanted.seek(0)
+        command = [*_command(root), "cat-file", "--batch"]
+        with subprocess.Popen(
+            command, env=_environment(), stdin=wanted, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - asked for just above
+            _write_each(process.stdout, ordered, folder)
+
+
+def _write_each(source: IO[bytes], ordered: Iterable[tuple[str, Blob]], folder: Path) -> None:
+    for path, blob in ordered:
+        header = source.readline().split()
+        if len(header) != 3:  # noqa: PLR2004 - name, kind, size
+            raise GituneError(f"git has no content for {path} ({blob.name[:8]})", hint="fetch the whole history first")
+        target = folder / path
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise GituneError(f"git lists a file outside the repository: {path}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        size = int(header[2])
+        if blob.is_link:
+            target.symlink_to(os.fsdecode(source.read(size)))
+        else:
+            with target.open("wb") as file:
+                _copy(source, file, size)
+        source.read(1)
+
+
+def _copy(source: IO[bytes], target: IO[bytes], size: int) -> None:
+    while size and (chunk := source.read(min(size, _PIECE))):
+        target.write(chunk)
+        size -= len(chunk)
+
+
+def identity(root: Path) -> str | None:
+    """Return who git says is working here, `Ada <ada@example.org>`; None when it does not know."""
+    name, email = (
+        _git(root, "config", f"user.{what}").stdout.decode(errors="replace").strip() for what in ("name", "email")
+    )
+    return f"{name} <{email}>" if name and email else name or email or None
+
+
 def _workflow_branch(commit: str) -> str | None:
     """Return the branch of a GitHub workflow run, whose checkout is detached.
 
@@ -110,15 +233,20 @@ def _workflow_branch(commit: str) -> str | None:
     return (os.environ.get("GITHUB_REF_NAME") or None) if same_commit and is_branch else None
 
 
-def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def _command(root: Path) -> list[str]:
     # A file system monitor is a program named by the repository's own configuration: never started from here.
-    command = ["git", "-C", str(root), "--literal-pathspecs", "-c", "core.quotepath=off", "-c", "core.fsmonitor=false"]
-    environment = {name: value for name, value in os.environ.items() if name not in _HOOK_VARIABLES}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    return ["git", "-C", str(root), "--literal-pathspecs", "-c", "core.quotepath=off", "-c", "core.fsmonitor=false"]
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in _HOOK_VARIABLES}
+    return kept | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+
+
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    command = [*_command(root), *arguments]
     try:
-        done = subprocess.run(
-            [*command, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
+        done = subprocess.run(command, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except FileNotFoundError as error:
         raise GituneError("git is not installed", hint="Install git and put it on the PATH.") from error
     # Git not looking at all must not be taken for "there is no such commit".

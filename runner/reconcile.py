@@ -18,7 +18,7 @@ from runner.plan.delivery import Delivery
 from runner.plan.model import Plan, SpecPlan
 from runner.plan.subject import Subject
 from runner.plan.walk import Decision, Walk
-from runner.registry.facts import STEPS, Deployment, Record, RegistryWriter, Step
+from runner.registry.facts import STEPS, Deployment, Record, RegistryWriter, Ruling, Step
 
 
 @dataclass(slots=True)
@@ -33,6 +33,8 @@ class Outcome:
     """What steps that ran were predicted to take, and took."""
     gate: Record | None = None
     """The gate's record, when the walk came that far."""
+    approval: Ruling | None = None
+    """Who approved an INCONCLUSIVE of these very scores."""
     deployment: Deployment | None = None
     """The log entry this apply wrote."""
     blocked: str | None = None
@@ -47,7 +49,8 @@ class Outcome:
         """0 done, 1 error or blocked, 3 a gate failed, 4 a gate is inconclusive, 5 a data check failed."""
         if self.error is not None:
             return 5 if isinstance(self.error, DataError) else 1
-        if self.gate is not None and not self.gate.metrics["release"] and self.deployment is None:
+        let_through = self.deployment or self.approval
+        if self.gate is not None and not self.gate.metrics["release"] and let_through is None:
             return 3 if self.gate.metrics["outcome"] == "FAIL" else 4
         return 1 if self.blocked else 0
 
@@ -104,7 +107,7 @@ def _reconcile(planned: SpecPlan, subject: Subject, loop: Reconciler, outcome: O
         if decision.action == "RUN":
             record = _run(walk, expecting(planned, decision), loop, outcome)
         walk.settle(decision, record)
-    outcome.gate = walk.records.get("gate")
+    outcome.gate, outcome.approval = walk.records.get("gate"), walk.approval
 
     # The alias moves last. Who loses a race plans again: the winner may be newer than this commit.
     try:

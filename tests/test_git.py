@@ -2,11 +2,24 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from runner.errors import GituneError
-from runner.git import Checkout, dirty, is_ancestor, read_checkout, show
+from runner.git import (
+    Blob,
+    Checkout,
+    changed_paths,
+    dirty,
+    is_ancestor,
+    list_blobs,
+    merge_base,
+    read_checkout,
+    resolve_commit,
+    show,
+    write_blobs,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -188,3 +201,75 @@ def test_a_broken_repository_is_not_taken_for_clean(repo):
     (repo / ".git" / "index").write_bytes(b"not an index")
     with pytest.raises(GituneError, match="cannot tell what has changed"):
         dirty(repo, ["a"])
+
+
+def test_what_differs_between_commits_and_the_working_tree(repo):
+    old = commit(repo, {"a": b"1", "sub/b": b"1", "Ünïcode x": b"1"})
+    new = commit(repo, {"a": b"2", "c\nd": b"1"})
+    assert changed_paths(repo, old, new) == ["a", "c\nd"]
+    (repo / "sub/b").unlink()
+    (repo / "sub/new").write_bytes(b"")
+    assert changed_paths(repo, new, None) == ["sub/b", "sub/new"]
+    assert changed_paths(repo / "sub", old, None) == ["b", "new"]
+    with pytest.raises(GituneError, match="cannot compare"):
+        changed_paths(repo, "0" * 40, None)
+
+
+def test_references(repo):
+    first = commit(repo, {"a": b"1"})
+    git(repo, "checkout", "-q", "-b", "topic")
+    second = commit(repo, {"a": b"2"})
+    assert [resolve_commit(repo, name) for name in ("topic", "HEAD", "main", second[:9])] == [
+        second,
+        second,
+        first,
+        second,
+    ]
+    assert [resolve_commit(repo, name) for name in ("nowhere", "", "--all", "HEAD:a")] == [None] * 4
+    assert merge_base(repo, first, second) == first
+    git(repo, "checkout", "-q", "--orphan", "alone")
+    assert merge_base(repo, first, commit(repo, {"b": b""})) is None
+
+
+def test_old_files_are_written_as_they_are_stored(repo, tmp_path):
+    data = os.urandom(3 << 20)
+    old = commit(
+        repo,
+        {
+            "sub/a": data,
+            "sub/empty": b"",
+            "sub/crlf": b"x\r\ny\n",
+            "other": b"",
+            ".gitattributes": b"* export-ignore\nsub/crlf text eol=crlf\n",
+        },
+    )
+    commit(repo, {"sub/a": b"new"})
+    (repo / "sub/link").symlink_to("a")
+    linked = commit(repo, {})
+    blobs = list_blobs(repo, old, ["sub"])
+    assert sorted(blobs) == ["sub/a", "sub/crlf", "sub/empty"]
+    out = tmp_path / "out"
+    write_blobs(repo, blobs, out)
+    assert (out / "sub/a").read_bytes() == data
+    assert (out / "sub/empty").read_bytes() == b""
+    assert (out / "sub/crlf").read_bytes() == b"x\ny\n"
+    write_blobs(repo, list_blobs(repo, linked, ["sub/link"]), out)
+    assert (out / "sub/link").readlink() == Path("a")
+    assert list_blobs(repo, old, []) == {}
+
+
+def test_nothing_is_written_outside_or_through_a_link(repo, tmp_path):
+    commit(repo, {"a": b"evil", "b": str(tmp_path).encode()})
+    names = {path: blob.name for path, blob in list_blobs(repo, "HEAD", ["a", "b"]).items()}
+    with pytest.raises(GituneError, match="outside"):
+        write_blobs(repo, {"../escaped": Blob(names["a"], is_link=False)}, tmp_path / "out")
+    tree = {"x": Blob(names["b"], is_link=True), "x/escaped": Blob(names["a"], is_link=False)}
+    with pytest.raises(OSError, match="exists"):
+        write_blobs(repo, tree, tmp_path / "out")
+    assert not (tmp_path / "escaped").exists()
+
+
+def test_a_blob_that_is_not_here(repo, tmp_path):
+    commit(repo, {"a": b"1"})
+    with pytest.raises(GituneError, match="no content"):
+        write_blobs(repo, {"a": Blob("0" * 40, is_link=False)}, tmp_path / "out")

@@ -25,7 +25,7 @@ def explain(directory: Path, name: str, number: str | None, as_json: bool) -> No
     project = open_project(directory)
     (loaded,) = load_specs(project.root, [name])
     version = _version(project, name, loaded.spec.deployment.alias, number)
-    links = prove(version, project.registry.deployments(name, loaded.spec.deployment.alias), project.registry)
+    links = prove(version, loaded.spec.deployment.alias, project.registry, project.root)
     broken = [link for link in links if link.broken]
     if as_json:
         shown = {"format_version": "1.0", "name": name, "version": version.version, "verified": not broken}

@@ -1,4 +1,4 @@
-"""`gitune plan`: what an apply would do, and why. Writes nothing."""
+"""`gitune plan`: what an apply would do, and why. Writes nothing but the file that `-o` names."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from runner.cli.namespaces import ADOPT, NAMESPACE
 from runner.cli.plan_output import EVERY_STEP, FORMATS, Format, asked_miss, show_misses, show_plan
+from runner.cli.planning import THROUGH, last_step, make
 from runner.cli.project import open_project
-from runner.models.memory import training_memory
-from runner.plan.build import build_plan
+from runner.plan.request import Request
 
 CHANGES = 2
 
@@ -26,8 +27,15 @@ CHANGES = 2
     help="Say what each step that runs (or one STEP) differs in from the nearest earlier run.",
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
+@click.option(
+    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan; `gitune apply FILE` does it."
+)
+@click.option("--base", metavar="REF", help="Plan only what changed since HEAD left this branch or commit.")
+@click.option("--through", type=THROUGH, help="Last step to plan; `evaluate` is all up to the gate.")
 @click.option("--retry", is_flag=True, help="Plan steps again that failed before for good.")
 @click.option("--force-older", is_flag=True, help="Allow a deployment from a commit that is not after the live one.")
+@NAMESPACE
+@ADOPT
 @click.pass_obj
 def plan(
     directory: Path,
@@ -36,18 +44,25 @@ def plan(
     form: Format,
     why_miss: str | None,
     detailed_exitcode: bool,
+    out: Path | None,
+    base: str | None,
+    through: str | None,
     retry: bool,
     force_older: bool,
+    namespace: str | None,
+    adopt: str | None,
 ) -> int:
     """Say what an apply would do for all SPECS (default: every spec), and why."""
-    project = open_project(directory)
-    delivery = project.delivery(force_older=force_older)
+    project = open_project(directory, namespace)
     asked, specs = asked_miss(why_miss, specs)
-    subjects = project.subjects(specs)
-    found = build_plan(
-        subjects, project.registry, delivery, retry=retry, memory=training_memory(), config=project.config
+    request = Request(
+        specs=specs, base=base, through=last_step(through), retry=retry, force_older=force_older, adopt=adopt
     )
+    planned = make(project, request)
+    found = planned.plan
     form = "json" if as_json else form
-    shown = show_misses(found, subjects, project.registry, asked, form) if asked else show_plan(found, form)
-    click.echo(shown)
+    click.echo(show_misses(found, planned.subjects, project.registry, asked, form) if asked else show_plan(found, form))
+    if out is not None:
+        planned.save(project, out)
+        click.echo(f"saved; `gitune apply {out}` does exactly this, or refuses when anything changed", err=True)
     return CHANGES if detailed_exitcode and not found.idle else 0

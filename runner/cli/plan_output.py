@@ -13,7 +13,7 @@ from runner.plan.history import History
 from runner.plan.model import Plan
 from runner.plan.subject import Subject
 from runner.registry.facts import STEPS, RegistryReader, Step
-from runner.report.text import render_plan
+from runner.report.scope import render_scoped
 
 Format = Literal["text", "json", "markdown"]
 
@@ -43,7 +43,7 @@ def show_plan(plan: Plan, form: Format) -> str:
         from runner.report.plan_markdown import plan_markdown
 
         return plan_markdown(plan)
-    return render_plan(plan, coloured(), terminal_width())
+    return render_scoped(plan, coloured(), terminal_width())
 
 
 def show_misses(plan: Plan, subjects: Sequence[Subject], reader: RegistryReader, asked: str, form: Format) -> str:

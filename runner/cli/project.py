@@ -16,7 +16,8 @@ from runner.errors import Problem, SpecError, UsageError
 from runner.file_index import FileIndex
 from runner.plan.delivery import Delivery
 from runner.plan.subject import Subject, gather_all
-from runner.registry.registry import Registry, open_registry
+from runner.registry.namespaces import check_namespace
+from runner.registry.registry import Registry, open_namespace, open_registry
 from runner.spec.config import Config, load_config
 from runner.spec.load import load_specs
 
@@ -51,6 +52,8 @@ class Project:
     """A repository with specs, opened lazily part by part."""
 
     root: Path
+    namespace: str | None = None
+    """Where a pull request's runs write, such as `pr/12`; None: main's registry."""
 
     @cached_property
     def config(self) -> Config:
@@ -59,7 +62,14 @@ class Project:
 
     @cached_property
     def registry(self) -> Registry:
-        """The registry that the config names."""
+        """The registry that the config names, as the namespace sees it."""
+        if self.namespace is None:
+            return self.main_registry
+        return open_namespace(self.config.store, self.root, cache_folder(), self.namespace)
+
+    @cached_property
+    def main_registry(self) -> Registry:
+        """The registry that the config names, whatever the namespace."""
         return open_registry(self.config.store, self.root, cache_folder())
 
     def subjects(self, names: Sequence[str] = ()) -> list[Subject]:
@@ -101,6 +111,7 @@ class Project:
         )
 
 
-def open_project(directory: Path) -> Project:
-    """Open the repository around a folder."""
-    return Project(find_root(directory))
+def open_project(directory: Path, namespace: str | None = None) -> Project:
+    """Open the repository around a folder, and its registry under a namespace: the given one, else GITUNE_NAMESPACE."""
+    chosen = namespace or os.environ.get("GITUNE_NAMESPACE") or None
+    return Project(find_root(directory), check_namespace(chosen) if chosen else None)

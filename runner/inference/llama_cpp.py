@@ -11,6 +11,7 @@ import http.client
 import json
 import queue
 import secrets
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,6 +55,10 @@ class LlamaCppEngine:
             )
         self._slots = slots
         self._key = secrets.token_hex(16)
+        # Prompts are people's text: nobody else may read the folder, and it goes with the engine.
+        self._states = tempfile.TemporaryDirectory(prefix="gitune-prompts-")
+        self._beginnings: Mapping[str, Sequence[int]] = {}
+        self._kept: dict[Sequence[int], str] = {}
         self._server: Any = _start(self._params(model, adapter, threads, context), adapter)
         # One token now: a model that cannot answer fails here, and a server that is freed before its loop has started
         # waits for itself for ever (xllamacpp 2026.10).
@@ -79,10 +84,19 @@ class LlamaCppEngine:
         params.cache_ram_mib = 0
         # Text as the model wrote it: nothing is taken out as reasoning.
         params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
+        params.slot_save_path = f"{self._states.name}/"
         params.ui = False
         params.endpoint_slots = False
         params.api_keys = [self._key]
         return params
+
+    def share(self, beginnings: Mapping[str, Sequence[int]]) -> None:
+        """From now on, read what prompts begin with once. For an engine that was opened with one slot.
+
+        Args:
+            beginnings: Token ids that a prompt begins with, by the prompt's id.
+        """
+        self._beginnings = beginnings
 
     def answer(self, prompts: Sequence[Prompt], settings: Generation, report: Report) -> Iterator[Answer]:
         """Yield answers as they are ready, `slots` at a time; see `Engine.answer`."""
@@ -99,9 +113,12 @@ class LlamaCppEngine:
 
     def _answer_one(self, prompt: Prompt, settings: Generation) -> Answer:
         started = time.monotonic()
+        beginning = self._beginnings.get(prompt.id)
         with blamed_on(prompt):
+            if beginning is not None:
+                self._recall(beginning)
             # Nothing of the prompt before is reused: how much that is depends on the order, and with it the last bits.
-            reply = self.chat(bulk_body(prompt, settings) | {"cache_prompt": False})
+            reply = self.chat(bulk_body(prompt, settings) | {"cache_prompt": beginning is not None})
         choice, usage = reply["choices"][0], reply["usage"]
         return Answer(
             prompt_id=prompt.id,
@@ -112,6 +129,15 @@ class LlamaCppEngine:
             completion_tokens=usage["completion_tokens"],
             seconds=round(time.monotonic() - started, 3),
         )
+
+    def _recall(self, beginning: Sequence[int]) -> None:
+        """Put the slot into the state of having read just this, whatever it read before."""
+        if beginning not in self._kept:
+            self._post("/completion", {"prompt": beginning, "n_predict": 0, "cache_prompt": False, "id_slot": 0})
+            name = f"{len(self._kept)}.bin"
+            self._post("/slots/0?action=save", {"filename": name})
+            self._kept[beginning] = name
+        self._post("/slots/0?action=restore", {"filename": self._kept[beginning]})
 
     def chat(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return a whole answer; see `Engine.chat`."""
@@ -196,6 +222,7 @@ class LlamaCppEngine:
     def close(self) -> None:
         """Free the model and its threads; see `Engine.close`."""
         self._server = None
+        self._states.cleanup()
 
     def __enter__(self) -> Self:
         """Return the engine."""

@@ -16,6 +16,7 @@ from runner.plan.history import History
 from runner.plan.model import Plan, PlannedStep, SpecPlan, make_plan
 from runner.plan.reasons import USUAL
 from runner.plan.settings import own_changes
+from runner.plan.since_release import since_release
 from runner.plan.subject import Subject
 from runner.plan.walk import Decision, Walk
 from runner.registry.facts import STEPS, RegistryReader, Step
@@ -78,15 +79,19 @@ def _with_costs(plan: Plan, history: History, config: Config) -> Plan:
 
 def _plan_spec(walk: Walk, promised: dict[str, Shared], memory: Memory | None, price: Price | None) -> SpecPlan:
     look(walk)
-    spec, champion = walk.subject.spec, walk.champion
+    spec, champion, live = walk.subject.spec, walk.champion, walk.live
     shared = {step: first for step in STEPS if (first := _first(walk.decisions[step], spec.name, promised))}
     decisions = {step: _told(walk, step, shared) for step in STEPS}
     tracer = Tracer(walk, decisions, shared)
+    since = since_release(walk, live)
     return SpecPlan(
         name=spec.name,
         version=spec.version,
         file=walk.subject.loaded.file,
         champion=champion.version if champion else None,
+        live=live.version if live else None,
+        change_class=since.change_class,
+        flags=since.flags,
         steps=[_planned(decisions[step], tracer, memory, price) for step in STEPS],
     )
 

@@ -20,9 +20,9 @@ Inputs = dict[str, Any]
 IMPLEMENTATION: Mapping[Step, int] = {
     "prepare": 1,
     "train": 2,
-    "predict_base": 2,
-    "predict_tuned": 2,
-    "predict_champion": 2,
+    "predict_base": 3,
+    "predict_tuned": 3,
+    "predict_champion": 3,
     "score": 1,
     "gate": 1,
     "deploy": 1,

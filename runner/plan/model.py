@@ -6,13 +6,37 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+from pydantic import Field
+
 from runner.digest import digest_json
 from runner.plan.cost import Budget, Estimate, MemoryNeed, Total, total_of
 from runner.plan.part import PlanPart
 from runner.plan.reasons import Action, Cause, Change, Nearest, ReasonCode
 from runner.registry.facts import Step
 
-__all__ = ["Action", "Change", "Estimate", "MemoryNeed", "Plan", "PlannedStep", "SpecPlan", "make_plan"]
+ChangeClass = Literal[
+    "nothing", "redeploy", "prepare_only", "gate_only", "score_only", "predict", "retrain", "new", "removed"
+]
+"""What a change of a spec costs at most; the costliest that applies, in this order."""
+
+Flag = Literal["gate_changed", "test_set_changed", "output_format_changed", "metrics_changed", "data_checks_changed"]
+"""A change of the bar itself: the same model may be judged otherwise."""
+
+__all__ = [
+    "Action",
+    "Change",
+    "ChangeClass",
+    "Estimate",
+    "Flag",
+    "MemoryNeed",
+    "Plan",
+    "PlanPart",
+    "PlannedStep",
+    "SpecPlan",
+    "change_words",
+    "make_plan",
+    "settled",
+]
 
 
 class PlannedStep(PlanPart):
@@ -49,12 +73,23 @@ class SpecPlan(PlanPart):
     """The spec's file, relative to the repository."""
     champion: str | None
     """Version the gates compare with; null when there is none."""
+    live: str | None = None
+    """Version that is live under the spec's alias; null when there is none."""
+    change_class: ChangeClass | None = Field(default=None, alias="class")
+    """What the change since the live (else last released) version costs at most, or since the commit of `--base`."""
+    flags: list[Flag] = []  # noqa: RUF012 - pydantic copies it
+    """What the change does to the bar that the model is judged by."""
     steps: list[PlannedStep]
     """The eight steps in order."""
 
     def step(self, name: Step) -> PlannedStep:
         """Return one step by name."""
         return next(step for step in self.steps if step.step == name)
+
+    @property
+    def change(self) -> str:
+        """The class of the change in words, and loudly whatever it does to the bar; empty when it is not known."""
+        return change_words(self.change_class, self.flags) if self.change_class else ""
 
 
 class Plan(PlanPart):
@@ -67,13 +102,20 @@ class Plan(PlanPart):
     summary: dict[str, int]
     """Number of steps per action."""
     digest: str
-    """sha256 of specs and base: two equal digests are the same plan, whatever it is expected to take."""
-    base: str | None
+    """sha256 of what the specs ask for, every step's action and key, what is live, head and base: two equal digests are
+    the same plan, whatever it is expected to take and however it is explained."""
+    head: str | None
     """Git commit the plan was made at."""
     estimate: Total = Total()
     """Expected cost of all steps."""
     budget: Budget | None = None
     """What `policy.budget` allows, and whether this plan keeps to it; null without one."""
+    base: str | None = None
+    """Git commit whose difference is planned, with `--base`: where the history of HEAD left that of the reference."""
+    removed: list[str] = []  # noqa: RUF012 - pydantic copies it
+    """Specs that the base has and HEAD has not, with `--base`."""
+    unchanged: int | None = None
+    """Number of specs that are as at the base and left out, with `--base`."""
 
     @property
     def idle(self) -> bool:
@@ -81,16 +123,31 @@ class Plan(PlanPart):
         return not any(self.summary[action] for action in ("run", "depends", "undeploy"))
 
 
-def make_plan(specs: list[SpecPlan], base: str | None, contents: Sequence[object] = ()) -> Plan:
-    """Count and digest finished spec plans; `contents` is what their specs ask for."""
+def make_plan(specs: list[SpecPlan], head: str | None, contents: Sequence[object] = ()) -> Plan:
+    """Count and digest finished spec plans; `contents` is what their specs ask for, `head` where they were made."""
     counts = Counter(step.action.lower() for spec in specs for step in spec.steps)
-    # Estimates depend on the machine and on what else was run meanwhile; causes and records only explain.
-    aside = {"steps": {"__all__": {"estimate", "cause", "nearest"}}}
-    body = [spec.model_dump(mode="json", exclude=aside) for spec in specs]
+    body = [_decided(spec) for spec in specs]
     return Plan(
         specs=specs,
         summary={action.lower(): counts[action.lower()] for action in get_args(Action)},
-        digest=digest_json({"specs": body, "contents": list(contents), "base": base}),
-        base=base,
+        digest=digest_json({"specs": body, "contents": list(contents), "head": head}),
+        head=head,
         estimate=total_of(specs),
     )
+
+
+def _decided(spec: SpecPlan) -> object:
+    """Return what is decided, without reasons and estimates: those change with what other specs ran meanwhile."""
+    steps = [(step.step, settled(step.action), step.key) for step in spec.steps]
+    return [spec.name, spec.version, spec.champion, spec.live, steps]
+
+
+def settled(action: Action) -> Action:
+    """Return the action as it is without other runs: who waits for one does the same step himself, should it die."""
+    return "RUN" if action == "WAIT" else action
+
+
+def change_words(change_class: ChangeClass, flags: Sequence[Flag]) -> str:
+    """Say a class and its flags: `retrain  ! gate changed, test set changed`."""
+    loud = ", ".join(flag.replace("_", " ") for flag in flags)
+    return change_class.replace("_", " ") + (f"  ! {loud}" if loud else "")

@@ -8,4 +8,6 @@ from pydantic import BaseModel, ConfigDict
 class PlanPart(BaseModel):
     """Base of the plan's objects: frozen, documented by the string under each field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True, serialize_by_alias=True
+    )

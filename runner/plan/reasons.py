@@ -18,6 +18,7 @@ ReasonCode = Literal[
     "champion_missing",
     "failed_before",
     "gates",
+    "held",
     "inputs_changed",
     "leased",
     "left_out",

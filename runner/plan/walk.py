@@ -11,15 +11,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import assert_never
 
-from runner.errors import Problem, SpecError
+from runner.errors import SpecError
 from runner.plan import keys
 from runner.plan.changes import describe, explain_miss, found_in, nearest
 from runner.plan.delivery import Delivery, Obstacle
 from runner.plan.history import History
+from runner.plan.next_version import version_taken
 from runner.plan.reasons import Action, Change, Nearest, ReasonCode
+from runner.plan.rulings import approval_of, hold_on, name_of
+from runner.plan.rulings import words as hold_words
 from runner.plan.subject import Subject
-from runner.registry.facts import STEPS, Deployment, Record, RegistryReader, Step, Version
-from runner.spec.semver import next_minor
+from runner.registry.facts import STEPS, Deployment, Record, RegistryReader, Ruling, Step, Version
 
 NEEDS: Mapping[Step, tuple[Step, ...]] = {
     "prepare": (),
@@ -90,6 +92,16 @@ class Walk:
     def released(self) -> Version | None:
         """The released version of the spec's own number."""
         return self.reader.version(self.subject.spec.name, self.subject.spec.version)
+
+    @property
+    def approval(self) -> Ruling | None:
+        """The approval of an INCONCLUSIVE, of the released version or of these very scores."""
+        spec, gate, scored = self.subject.spec, self.records.get("gate"), self.records.get("score")
+        if (released := self.released) is not None:
+            return released.approval
+        if gate is None or scored is None or gate.metrics["outcome"] != "INCONCLUSIVE":
+            return None
+        return approval_of(self.reader.rulings(spec.name), spec.version, scored.outputs["scores"].digest)
 
     @property
     def champion(self) -> Version | None:
@@ -227,20 +239,7 @@ class Walk:
             raise self._version_taken(train, released)
 
     def _version_taken(self, decision: Decision, released: Version) -> SpecError:
-        spec, loaded = self.subject.spec, self.subject.loaded
-        made = self.reader.record("train", released.content.train_key)
-        changes = explain_miss(decision.inputs, made, self.subject, self.history) if made else []
-        why = f" ({describe(changes, self.subject)})" if changes else ""
-        newest = self.reader.versions(spec.name)[-1].version
-        return SpecError(
-            [
-                Problem(
-                    f"{spec.name} {released.version} is released and never changes, but this spec differs{why}",
-                    loaded.where("version"),
-                    f"give it a new version, such as `version: {next_minor(newest)}`",
-                )
-            ]
-        )
+        return SpecError([version_taken(decision.inputs, released, self.subject, self.reader)])
 
     def _answers(self, adapter: str | None) -> keys.Inputs:
         spec, prompts = self.subject.spec, self.records["prepare"].outputs["prompts"].digest
@@ -306,21 +305,31 @@ class Walk:
         if waiting is not None:
             return Decision("deploy", "DEPENDS", waiting.reason if released else "if its gates pass")
         was = f"{live.version} → " if live else ""
-        how = "already released, only the pointer moves" if released else "its gates passed"
+        how = "already released, only the pointer moves" if released else self._let_through()
         target = {"name": spec.name, "version": spec.version, "alias": spec.deployment.alias}
         return Decision("deploy", "RUN", f"{was}{spec.version} ({how})", keys.step_key(target), code="not_live")
 
+    def _let_through(self) -> str:
+        if (approval := self.approval) is not None:
+            return f"INCONCLUSIVE, approved by {name_of(approval)}: {approval.reason}"
+        return "its gates passed"
+
     def _obstacle(self, live: Deployment | None, released: Version | None) -> Obstacle | None:
-        """Return what keeps it from being deployed: its gates, a champion that has changed, or git."""
+        """Return what keeps it from being deployed: its gates, a champion that has changed, git, or a person."""
         gate = self.records.get("gate")
-        if released is None and gate is not None and gate.metrics["release"] is not True:
+        refused = released is None and gate is not None and gate.metrics["release"] is not True
+        if gate is not None and refused and self.approval is None:
             return Obstacle("BLOCKED", f"its gates say {gate.metrics['outcome']}", "gates")
         asks = any(rule.rival == "champion" for rule in self.subject.spec.evaluation.gates)
         if released is None and asks and self.compared and (now := self._champion_number()) != self.compared[0]:
             was = self.compared[0] or "none"
             reason = f"{now} went live while its gates compared with {was}; apply again"
             return Obstacle("BLOCKED", reason, "champion_changed")
-        return self.delivery.obstacle(self.subject.loaded, live)
+        if (stop := self.delivery.obstacle(self.subject.loaded, live)) is not None:
+            return stop
+        spec = self.subject.spec
+        hold = hold_on(self.reader.rulings(spec.name), spec.version, released=released is not None)
+        return Obstacle("BLOCKED", hold_words(hold), "held") if hold else None
 
 
 def _digests(subject: Subject) -> dict[str, list[str]]:

@@ -1,7 +1,7 @@
 """What the registry knows, as immutable JSON facts, and the two views of it: a reader for planners, a writer for steps.
 
 Everything here is append-only: a record, a version or a deployment entry is created once and never changes.
-Layout (see docs/architecture.md): `blobs/`, `records/`, `failures/`, `versions/`, `deployments/`.
+Layout (see docs/architecture.md): `blobs/`, `records/`, `failures/`, `versions/`, `deployments/`, `decisions/`.
 """
 
 from __future__ import annotations
@@ -128,6 +128,27 @@ class Content(Fact):
     """Opens conversations that bring no system message."""
 
 
+class Ruling(Fact):
+    """What a person decided about the releases of a spec."""
+
+    number: int
+    """Position among the decisions about the name, from 1."""
+    name: str
+    """Name of the spec."""
+    kind: Literal["approve", "hold", "lift"]
+    """Release in spite of thin evidence, deploy nothing, or end that hold."""
+    version: str | None = None
+    """Version it is about; None is a hold on whatever is new, or the end of one."""
+    scores: str | None = None
+    """Digest of the scores that an approval is bound to."""
+    who: str
+    """Who decided."""
+    reason: str
+    """Why, in their words."""
+    at: datetime
+    """When, UTC."""
+
+
 class Version(Fact):
     """`name@1.2.0`, released once its gates had passed."""
 
@@ -142,11 +163,26 @@ class Version(Fact):
     champion: str | None
     """Version that its gates compared with, if any."""
     verdict: str
-    """PASS, or INCONCLUSIVE let through by `on_inconclusive: warn`."""
+    """PASS, or INCONCLUSIVE let through by `on_inconclusive: warn` or an approval."""
+    approval: Ruling | None = None
+    """The approval that let an INCONCLUSIVE through."""
+    records: dict[Step, str] | None = None
+    """What stands for each of those records in its proof (`chain.record_digest`); None: released by an older gitune."""
     commit: str
     """Git commit of the spec."""
     released: datetime
     """When, UTC."""
+
+
+class Proof(Fact):
+    """How a log entry vouches for the one before it and for what it deployed; `chain` makes and checks it."""
+
+    previous: str | None
+    """sha256 of the file of the entry before; None for the first."""
+    version: str | None
+    """sha256 of the version's file; None when the entry deploys none."""
+    seal: str
+    """sha256 of the entry's canonical JSON without this field."""
 
 
 class Deployment(Fact):
@@ -168,6 +204,8 @@ class Deployment(Fact):
     """Kind of deployment."""
     deployed: datetime
     """When, UTC."""
+    proof: Proof | None = None
+    """Its link of the hash chain, added as it is written; None: written by an older gitune."""
 
 
 class RegistryReader(Protocol):
@@ -202,6 +240,18 @@ class RegistryReader(Protocol):
 
     def deployed(self) -> list[Deployment]:
         """Return what is live under every name and alias."""
+
+    def broken_link(self, entry: Deployment) -> str | None:
+        """Return what does not verify of a log entry, its version's file and records; reads no artifact."""
+
+    def broken_links(self, name: str, alias: str) -> dict[int, str]:
+        """Return what does not verify in a whole log, by number of the entry."""
+
+    def swapped(self, version: Version, alias: str) -> str | None:
+        """Return why a released version is not what was deployed under its number before, or was released with."""
+
+    def rulings(self, name: str) -> list[Ruling]:
+        """Return every decision about a name, oldest first."""
 
     def exists(self, artifact: Artifact) -> bool:
         """Return whether all bytes of an artifact are there with the right size."""
@@ -238,5 +288,8 @@ class RegistryWriter(RegistryReader, Protocol):
     def release(self, version: Version) -> None:
         """Create a version. Raises ConflictError when it exists with other content."""
 
-    def append_deployment(self, entry: Deployment) -> None:
-        """Create the next entry of a log. Raises ConflictError when the number is taken."""
+    def append_deployment(self, entry: Deployment) -> Deployment:
+        """Create the next entry of a log; return it with its proof. Raises ConflictError when the number is taken."""
+
+    def add_ruling(self, ruling: Ruling) -> None:
+        """Create the next decision about a name. Raises ConflictError when the number is taken."""

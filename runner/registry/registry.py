@@ -9,8 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner.registry.artifacts import Artifacts
+from runner.registry.chain import Chain
+from runner.registry.decisions import Decisions
 from runner.registry.deployments import Deployments
-from runner.registry.facts import Artifact, Deployment, Failure, Record, RegistryWriter, Step, Summary, Version
+from runner.registry.facts import (
+    Artifact,
+    Deployment,
+    Failure,
+    Record,
+    RegistryWriter,
+    Ruling,
+    Step,
+    Summary,
+    Version,
+)
+from runner.registry.namespaces import Overlay, inside
 from runner.registry.records import Records
 from runner.registry.store import Store, open_store
 from runner.registry.summaries import Summaries
@@ -31,6 +44,26 @@ def open_registry(config_store_url: str, root: Path, cache: Path) -> Registry:
     return Registry(open_store(config_store_url, root), cache)
 
 
+def open_namespace(
+    config_store_url: str, root: Path, cache: Path, namespace: str, shown: tuple[Step, ...] | None = None
+) -> Registry:
+    """Open the registry as the runs of a pull request see it: they read all of it, and write below `pr/<number>/`.
+
+    Args:
+        config_store_url: As for `open_registry`.
+        root: The repository.
+        cache: Folder for verified local copies of artifacts.
+        namespace: Such as `pr/12`.
+        shown: Steps whose records of the namespace are seen, and nothing is written; default: all of it.
+
+    Raises:
+        UsageError: when it is no namespace.
+        RegistryError: when the URL is of no known kind.
+    """
+    main, own = (open_store(url, root) for url in (config_store_url, inside(config_store_url, namespace)))
+    return Registry(Overlay(main, own, namespace, shown), cache)
+
+
 class Registry(RegistryWriter):
     """Artifacts, records, versions and deployments of one store."""
 
@@ -40,6 +73,8 @@ class Registry(RegistryWriter):
         self._summaries = Summaries(store, cache)
         self._versions = Versions(store)
         self._deployments = Deployments(store)
+        self._decisions = Decisions(store)
+        self._chain = Chain(store)
 
     def record(self, step: Step, key: str) -> Record | None:
         """Return the newest valid record of a key: one whose artifacts all exist with the right size."""
@@ -81,6 +116,22 @@ class Registry(RegistryWriter):
         """Return what is live under every name and alias."""
         return self._deployments.all_live()
 
+    def broken_link(self, entry: Deployment) -> str | None:
+        """Return what does not verify of a log entry, its version's file and records; reads no artifact."""
+        return self._chain.fault(entry)
+
+    def broken_links(self, name: str, alias: str) -> dict[int, str]:
+        """Return what does not verify in a whole log, by number of the entry."""
+        return self._chain.faults(name, alias)
+
+    def swapped(self, version: Version, alias: str) -> str | None:
+        """Return why a released version is not what was deployed under its number before, or was released with."""
+        return self._chain.swapped(version, alias) or self._chain.version_fault(version)
+
+    def rulings(self, name: str) -> list[Ruling]:
+        """Return every decision about a name, oldest first."""
+        return self._decisions.all(name)
+
     def exists(self, artifact: Artifact) -> bool:
         """Return whether all bytes of an artifact are there with the right size."""
         return self._artifacts.exists(artifact)
@@ -117,6 +168,12 @@ class Registry(RegistryWriter):
         """Create a version. Raises ConflictError when it exists with other content."""
         self._versions.release(version)
 
-    def append_deployment(self, entry: Deployment) -> None:
-        """Create the next entry of a log. Raises ConflictError when the number is taken."""
-        self._deployments.append(entry)
+    def append_deployment(self, entry: Deployment) -> Deployment:
+        """Create the next entry of a log; return it with its proof. Raises ConflictError when the number is taken."""
+        sealed = self._chain.seal(entry)
+        self._deployments.append(sealed)
+        return sealed
+
+    def add_ruling(self, ruling: Ruling) -> None:
+        """Create the next decision about a name. Raises ConflictError when the number is taken."""
+        self._decisions.add(ruling)

@@ -8,7 +8,7 @@ from runner.errors import ConflictError, RegistryError
 from runner.registry.entries import decode, encode
 from runner.registry.facts import Version
 from runner.registry.store import Store, check_name
-from runner.spec.semver import next_minor, parse
+from runner.spec.semver import parse
 
 VERSIONS = "versions"
 _FILE = re.compile(r"(\d+\.\d+\.\d+)\.json")
@@ -26,7 +26,7 @@ class Versions:
         Raises:
             RegistryError: when it is there but cannot be read: taking it for absent would release another in its place.
         """
-        key = _key(name, version)
+        key = version_key(name, version)
         data = self._store.read(key)
         if data is None:
             return None
@@ -51,15 +51,16 @@ class Versions:
         Raises:
             ConflictError: when the version exists with other content.
         """
-        if self._store.create(_key(version.name, version.version), encode(version)):
+        if self._store.create(version_key(version.name, version.version), encode(version)):
             return
         existing = self.find(version.name, version.version)
         if existing is None or existing.content != version.content:
             raise ConflictError(
                 f"{version.name}@{version.version} is already released with other content",
-                hint=f"Set version: {next_minor(version.version)} in the spec.",
+                hint="Plan again: it says what differs, and which number to give it.",
             )
 
 
-def _key(name: str, version: str) -> str:
+def version_key(name: str, version: str) -> str:
+    """Return where a version's file is."""
     return f"{VERSIONS}/{check_name(name)}/{check_name(version)}.json"

@@ -12,7 +12,8 @@ from runner.evaluation.catalog import FORMAT_COMPLIANCE
 from runner.evaluation.compare import compare, scores_of, value_of
 from runner.evaluation.gates import Outcome, Verdict, overall
 from runner.evaluation.scores import SubjectScores
-from runner.registry.facts import Record, Step
+from runner.plan.rulings import name_of
+from runner.registry.facts import Record, Ruling, Step
 from runner.report.model import (
     CurvePoint,
     Example,
@@ -51,6 +52,7 @@ def build_report(
     champion: str | None,
     commit: str | None,
     live: bool = False,
+    approval: Ruling | None = None,
 ) -> Report:
     """Build the report of one evaluation.
 
@@ -67,12 +69,14 @@ def build_report(
         champion: the champion's version.
         commit: the commit that holds this spec; None while it is not committed.
         live: whether this version is deployed already.
+        approval: who approved an INCONCLUSIVE of these scores.
 
     Raises:
         GituneError: when base or tuned was not scored, or on other rows.
     """
     outcome = overall(verdicts)
-    releasable = outcome == "PASS" or (outcome == "INCONCLUSIVE" and spec.evaluation.on_inconclusive == "warn")
+    let_through = spec.evaluation.on_inconclusive == "warn" or approval is not None
+    releasable = outcome == "PASS" or (outcome == "INCONCLUSIVE" and let_through)
     metric, right = _right_or_wrong(spec.evaluation.primary, scores)
     best = records["train"].metrics.get("best_epoch") if "train" in records else None
     return Report(
@@ -95,7 +99,7 @@ def build_report(
         findings=list(_findings(spec, training, records)),
         data=dict(_facts(card)),
         provenance=_provenance(spec, records, commit),
-        next_step=_live(spec) if live else _next_step(spec, outcome, releasable=releasable),
+        next_step=_live(spec) if live else _next_step(spec, outcome, approval, releasable=releasable),
     )
 
 
@@ -222,12 +226,17 @@ def _live(spec: Spec) -> str:
     return f"{spec.version} is live as {spec.deployment.alias}."
 
 
-def _next_step(spec: Spec, outcome: Outcome, *, releasable: bool) -> str:
+def _next_step(spec: Spec, outcome: Outcome, approval: Ruling | None, *, releasable: bool) -> str:
     target = f"release {spec.version} and point {spec.deployment.alias} to it"
     if outcome == "PASS":
         return f"Merge to {target}."
+    if releasable and approval is not None:
+        return f"Evidence is thin, and {name_of(approval)} approved it ({approval.reason}): merge to {target}."
     if releasable:
         return f"Evidence is thin, but the spec only warns about that: merge to {target}, or add test rows first."
     if outcome == "INCONCLUSIVE":
-        return "Add test rows or train a better model; the gate table says how many rows would decide."
+        return (
+            "Add test rows or train a better model; the gate table says how many rows would decide. "
+            f"Or take the risk: `gitune gate approve {spec.name} --reason …`."
+        )
     return "Change the data or the training; the gate table says what is missing. Production stays as it is."

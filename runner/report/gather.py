@@ -48,6 +48,7 @@ def gather_report(walk: Walk) -> Report:
         card=_json(walk, "prepare", "card"),
         champion=champion.version if champion else None,
         commit=walk.delivery.commit_of(walk.subject.loaded),
+        approval=walk.approval,
         live=walk.live is not None and walk.live.version == spec.version,
     )
 

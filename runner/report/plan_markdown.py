@@ -30,7 +30,7 @@ def plan_markdown(plan: Plan) -> str:
     parts += _within(_details(spec) for spec in busy)
     if idle:
         parts.append(f"{idle} {'spec needs' if idle == 1 else 'specs need'} nothing.")
-    at = f" at commit `{plan.base[:12]}`" if plan.base else ""
+    at = f" at commit `{plan.head[:12]}`" if plan.head else ""
     parts.append(f"<sub>Plan `{plan.digest[:12]}`{at}.</sub>")
     return "\n\n".join(part for part in parts if part)
 

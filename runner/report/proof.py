@@ -1,19 +1,26 @@
 """The proof of a released version, checked offline link by link: data → adapter → answers → scores → verdicts → alias.
 
-Every link says what it verified: a key is the sha256 of its record's inputs, outputs match their digests, and each
-step's inputs name the outputs of the step before.
+Every link says what it verified: a key is the sha256 of its record's inputs, outputs match their digests, each step's
+inputs name the outputs of the step before, the records are those that the version was released with, and the deployment
+log is whole (`registry.chain`). The first link compares all that with the git commit it names.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from runner.digest import digest_json
 from runner.errors import RegistryError
+from runner.evaluation.gates import Verdict, overall
 from runner.plan.keys import template_digest
+from runner.plan.rulings import name_of
 from runner.plan.walk import PREDICT_STEPS, SUBJECTS
-from runner.registry.facts import STEPS, Deployment, Record, RegistryReader, Step, Version
+from runner.registry.chain import record_digest
+from runner.registry.facts import STEPS, Record, RegistryReader, Step, Version
+from runner.report.committed import check_commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +35,18 @@ class Link:
     """What does not verify, if anything."""
 
 
-def prove(version: Version, log: list[Deployment], registry: RegistryReader) -> list[Link]:
-    """Verify everything that led to a version, and list where it was deployed."""
+def prove(version: Version, alias: str, registry: RegistryReader, root: Path) -> list[Link]:
+    """Verify everything that led to a version, and the log of an alias with where it was deployed.
+
+    Args:
+        version: the released version.
+        alias: the alias whose log is verified.
+        registry: where the facts are.
+        root: the repository, for the commit that the version names.
+    """
     records = dict(_records(version, registry))
-    links = [Link("spec", f"commit {version.commit[:12]}, {version.name} {version.version}")]
+    commit = check_commit(version, records, root)
+    links = [Link("spec", commit.detail, commit.broken)]
     for step in STEPS[:-1]:
         key = version.keys.get(step)
         if key is None:
@@ -40,13 +55,22 @@ def prove(version: Version, log: list[Deployment], registry: RegistryReader) -> 
             links.append(Link(step, f"key {key[:8]}", "its record or an artifact is missing"))
         else:
             links.append(_link(step, records, version, registry))
-    links.append(_release(version, records))
-    links += [
-        Link("deployment", f"{entry.alias} #{entry.number} at {entry.deployed:%Y-%m-%d %H:%M} by {entry.commit[:12]}")
-        for entry in log
-        if entry.version == version.version
-    ]
-    return links
+    return [*links, _release(version, records, registry), *_deployments(version, alias, registry)]
+
+
+def _deployments(version: Version, alias: str, registry: RegistryReader) -> Iterator[Link]:
+    """Verify the whole log of the alias, and tell each entry that deployed the version."""
+    log = registry.deployments(version.name, alias)
+    faults = registry.broken_links(version.name, alias)
+    proven = sum(entry.proof is not None for entry in log)
+    older = f"; {len(log) - proven} carry no proof: written by an older gitune" if proven < len(log) else ""
+    if log:
+        detail = f"{alias}: {proven} of {len(log)} entries chained to the one before{older}"
+        yield Link("log", detail, "; ".join(faults.values()) or None)
+    for entry in log:
+        if entry.version == version.version:
+            at = f"{alias} #{entry.number} at {entry.deployed:%Y-%m-%d %H:%M} by {entry.commit[:12]}"
+            yield Link("deployment", at, faults.get(entry.number))
 
 
 def _records(version: Version, registry: RegistryReader) -> Iterator[tuple[Step, Record]]:
@@ -63,12 +87,23 @@ def _records(version: Version, registry: RegistryReader) -> Iterator[tuple[Step,
 def _link(step: Step, records: Mapping[Step, Record], version: Version, registry: RegistryReader) -> Link:
     record = records[step]
     outputs = " ".join(f"{name}:{artifact.digest[:8]}" for name, artifact in sorted(record.outputs.items()))
-    broken = _broken_key(record) or _broken_input(step, records, version) or _broken_bytes(record, registry)
+    broken = (
+        _broken_key(record)
+        or _broken_seal(step, record, version)
+        or _broken_input(step, records, version)
+        or _broken_bytes(record, registry)
+    )
     return Link(step, f"key {record.key[:8]} → {outputs}", broken)
 
 
 def _broken_key(record: Record) -> str | None:
     return None if digest_json(record.inputs) == record.key else "the key is not the digest of its inputs"
+
+
+def _broken_seal(step: Step, record: Record, version: Version) -> str | None:
+    """Compare a record with what the version says of it; releases of an older gitune say nothing."""
+    sealed = (version.records or {}).get(step)
+    return None if sealed in (None, record_digest(record)) else "it is not the record that was released"
 
 
 def _broken_input(step: Step, records: Mapping[Step, Record], version: Version) -> str | None:
@@ -124,15 +159,37 @@ def _broken_bytes(record: Record, registry: RegistryReader) -> str | None:
     return None
 
 
-def _release(version: Version, records: Mapping[Step, Record]) -> Link:
+def _release(version: Version, records: Mapping[Step, Record], registry: RegistryReader) -> Link:
     trained, gate = records.get("train"), records.get("gate")
     broken = None
     if trained is not None and trained.outputs["adapter"] != version.content.adapter:
         broken = "its adapter is not what training yielded"
     elif trained is not None and trained.key != version.content.train_key:
         broken = "it names another training"
-    elif gate is not None and not gate.metrics["release"]:
-        broken = "its gates did not allow a release"
-    elif gate is not None and gate.metrics["outcome"] != version.verdict:
-        broken = f"its gates said {gate.metrics['outcome']}"
-    return Link("version", f"{version.version} released {version.released:%Y-%m-%d %H:%M}, {version.verdict}", broken)
+    elif gate is not None:
+        broken = _broken_verdict(version, gate, records, registry)
+    unsealed = "; its records are not sealed: released by an older gitune" if version.records is None else ""
+    approval = f", approved by {name_of(version.approval)}" if version.approval else ""
+    verdict = f"{version.verdict}{approval}{unsealed}"
+    return Link("version", f"{version.version} released {version.released:%Y-%m-%d %H:%M}, {verdict}", broken)
+
+
+def _broken_verdict(
+    version: Version, gate: Record, records: Mapping[Step, Record], registry: RegistryReader
+) -> str | None:
+    """Judge the release again from the stored verdicts, and from the approval where they alone did not allow it."""
+    try:
+        verdicts = json.loads(registry.read(gate.outputs["verdicts"]))
+    except RegistryError as error:
+        return error.message
+    outcome = overall([Verdict.model_validate(verdict) for verdict in verdicts])
+    if outcome != version.verdict:
+        return f"its gates said {outcome}"
+    if gate.metrics["release"]:
+        return None
+    approval, scored = version.approval, records.get("score")
+    if approval is None or outcome == "FAIL":
+        return "its gates did not allow a release"
+    if scored is not None and approval.scores != scored.outputs["scores"].digest:
+        return "its approval is bound to other scores"
+    return None if approval in registry.rulings(version.name) else "its approval is not among the decisions"

@@ -87,7 +87,8 @@ def _spec(spec: SpecPlan, *, color: bool, width: int | None) -> Iterator[str]:
     head = printable(f"{spec.name} {spec.version}")
     if color:
         head = f"\x1b[1m{head}\x1b[0m"
-    yield f"{head} ({printable(spec.file)})  champion: {printable(spec.champion or 'none')}"
+    change = f"  change: {spec.change}" if spec.change else ""
+    yield f"{head} ({printable(spec.file)})  champion: {printable(spec.champion or 'none')}{change}"
     for step in spec.steps:
         sign = _SIGNS[step.action]
         row = f"{sign.sign} {step.step:<{_STEP_WIDTH}}  {step.action:<{_ACTION_WIDTH}}"

@@ -178,6 +178,7 @@ class Follower:
         """Load what an entry asks for; only when that worked, put it in the old one's place."""
         key = (entry.name, entry.alias)
         try:
+            self._require_proof(entry)
             version = self._registry.version(entry.name, entry.version)
             if version is None:
                 raise RegistryError(f"{exact_name(entry)} is deployed, but the registry has no such version")  # noqa: TRY301
@@ -187,6 +188,22 @@ class Follower:
             return
         self._clear_trouble(key)
         self._swap(key, _Entry(Live(version, entry, shared.engine), shared))
+
+    def _require_proof(self, entry: Deployment) -> None:
+        """Refuse an entry whose chain is broken; artifacts' bytes are verified as they are fetched."""
+        current = self._table.get((entry.name, entry.alias))
+        if current is not None and current.live.deployment.number > entry.number:
+            # A chain cannot tell that its own end was cut off; whoever saw that end can.
+            raise RegistryError(
+                f"the log of {entry.name}/{entry.alias} ends with entry {entry.number}, but entry "
+                f"{current.live.deployment.number} was in it before",
+                hint="restore what is missing from a copy of the store; a rollback is a new entry, never a missing one",
+            )
+        if (fault := self._registry.broken_link(entry)) is not None:
+            raise RegistryError(
+                f"{exact_name(entry)} is not loaded, its proof is broken: {fault}",
+                hint=f"`gitune explain {entry.name}` shows it; restore what does not verify from a copy of the store",
+            )
 
     def _swap(self, key: tuple[str, str], entry: _Entry) -> None:
         with self._lock:

@@ -23,8 +23,13 @@ def parse(version: str) -> tuple[int, int, int]:
     return major, minor, patch
 
 
+def next_major(version: str) -> str:
+    """Return the version of a change that callers must know of: `1.2.3` -> `2.0.0`."""
+    return f"{parse(version)[0] + 1}.0.0"
+
+
 def next_minor(version: str) -> str:
-    """Return the version to suggest for other content: `1.2.3` -> `1.3.0`."""
+    """Return the version of a change that callers may notice: `1.2.3` -> `1.3.0`."""
     major, minor, _ = parse(version)
     return f"{major}.{minor + 1}.0"
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from runner.errors import RegistryError
 from runner.inference.engine import ModelFiles, open_engine
 from runner.plan.keys import content_of
 from runner.plan.walk import Walk
 from runner.progress import Progress
+from runner.registry.chain import record_digest
 from runner.registry.facts import Deployment, RegistryWriter, Version
 from runner.steps.context import StepContext
 from runner.steps.predict import base_of
@@ -28,6 +30,8 @@ def version_of(walk: Walk, commit: str, now: datetime) -> Version:
         keys={step: decision.key for step, decision in walk.decisions.items() if step != "deploy"},
         champion=champion.version if champion else None,
         verdict=walk.records["gate"].metrics["outcome"],
+        approval=walk.approval,
+        records={step: record_digest(record) for step, record in walk.records.items()},
         commit=commit,
         released=now,
     )
@@ -50,8 +54,15 @@ def move_alias(registry: RegistryWriter, walk: Walk, version: Version, commit: s
 
     Raises:
         ConflictError: when another apply released or deployed first.
+        RegistryError: when a released version is not what its proof says; what is live stays live.
     """
     spec, live = walk.subject.spec, walk.live
+    if walk.released is not None and (fault := registry.swapped(version, spec.deployment.alias)) is not None:
+        raise RegistryError(
+            f"{spec.name} {version.version} is not deployed: {fault}",
+            hint=f"`gitune explain {spec.name} --version {version.version}` shows its proof; restore what does not "
+            "verify from a copy of the store, or release a new version",
+        )
     registry.release(version)
     entry = Deployment(
         number=live.number + 1 if live else 1,
@@ -63,5 +74,4 @@ def move_alias(registry: RegistryWriter, walk: Walk, version: Version, commit: s
         target=spec.deployment.target,
         deployed=now,
     )
-    registry.append_deployment(entry)
-    return entry
+    return registry.append_deployment(entry)

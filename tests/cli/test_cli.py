@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from world import World, fake_weights, pretend_it_took
+from verbs import commit, committed_world, git, run
+from world import World, pretend_it_took
 
 from runner.cli.main import main
 from runner.errors import UsageError
@@ -18,31 +19,7 @@ from runner.errors import UsageError
 
 @pytest.fixture
 def world(tmp_path, monkeypatch) -> World:
-    fake_weights(monkeypatch)
-    monkeypatch.setenv("GITUNE_CACHE", str(tmp_path / "cache"))
-    world = World(tmp_path)
-    world.write()
-    (tmp_path / ".gitignore").write_text("registry/store/\ncache/\n")
-    git(world, "init", "--quiet", "--initial-branch", "main")
-    commit(world, "first")
-    return world
-
-
-def git(world: World, *arguments: str) -> None:
-    identity = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"]
-    subprocess.run(["git", *identity, *arguments], cwd=world.root, check=True, capture_output=True)
-
-
-def commit(world: World, message: str) -> None:
-    world.write()
-    git(world, "add", ".")
-    git(world, "commit", "--quiet", "--message", message)
-
-
-def run(world: World, *arguments: str) -> int:
-    with pytest.raises(SystemExit) as end:
-        main(["-C", str(world.root), *arguments])
-    return end.value.code
+    return committed_world(tmp_path, monkeypatch)
 
 
 def test_a_whole_life(world, capsys):

@@ -27,7 +27,10 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["plan", "--json"], ["status"], ["history", "bot"], ["frobnicate"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["plan", "--json"], ["plan", "-o", "/dev/stdout"], ["status"], ["history", "bot"], ["frobnicate"]],
+)
 def test_loads_no_heavy_module(arguments, tmp_path):
     World(tmp_path).write()
     code = (

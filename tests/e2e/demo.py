@@ -136,9 +136,9 @@ def first_release() -> None:
 
 
 def second_release(server: Server) -> None:
-    say("A commit that changes the training: 3 epochs in place of 2, version 1.1.0")
-    edit(version="1.1.0", num_epochs="3")
-    commit("support-triage 1.1.0: train for 3 epochs")
+    say("A commit that changes the training: 2 epochs in place of 1, version 1.1.0")
+    edit(version="1.1.0", num_epochs="2")
+    commit("support-triage 1.1.0: train for 2 epochs")
     gitune("plan")
     planned = actions()
     check(planned["prepare"] == "REUSE", "the dataset is reused")
@@ -149,10 +149,13 @@ def second_release(server: Server) -> None:
 
 
 def bad_commit(server: Server) -> None:
-    say("A bad commit on a branch: learning rate far too high, one epoch")
-    git("switch", "--quiet", "--create", "hotter")
-    edit(version="1.2.0", learning_rate="5.0e-2", num_epochs="1")
-    commit("support-triage 1.2.0: learn faster")
+    say("A bad commit on a branch: answers of 8 tokens at most, to save time")
+    git("switch", "--quiet", "--create", "shorter")
+    edit(version="1.2.0", generation="{max_new_tokens: 8, temperature: 0}")
+    commit("support-triage 1.2.0: answer in fewer tokens")
+    planned = actions()
+    check(planned["train"] == "REUSE", "nothing is trained")
+    check(planned["predict_tuned"] == "RUN", "but its answers are judged anew")
     code = gitune("apply", "--yes", "--through", "evaluate")
     check(code == 3, "a gate stopped it: exit code 3")
     gitune("report", "support-triage", "--output", str(HOME / "report-1.2.0.md"))

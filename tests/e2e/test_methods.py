@@ -48,7 +48,7 @@ def check_deployed(world, number):
     version = world.registry.version("bot", number)
     log = world.registry.deployments("bot", "production")
     assert log[-1].version == number
-    assert [link.broken for link in prove(version, log, world.registry) if link.broken] == []
+    assert [link.broken for link in prove(version, "production", world.registry, world.root) if link.broken] == []
     engine, judged = world.serve(version)
     prompts = world.prompts(version)
     with engine:

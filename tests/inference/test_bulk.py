@@ -8,7 +8,8 @@ from runner.data.prompts import prompts_of
 from runner.errors import GituneError
 from runner.inference import bulk
 from runner.inference.bulk import answer_all
-from runner.inference.engine import ModelFiles, open_engine
+from runner.inference.engine import ModelFiles
+from runner.inference.llama_cpp import LlamaCppEngine
 from runner.spec.models import Generation
 
 SETTINGS = Generation(max_new_tokens=24)
@@ -18,15 +19,39 @@ def texts(answers):
     return {answer.prompt_id: answer.text for answer in answers}
 
 
-@pytest.mark.parametrize("cores", [1, 2, 3])
-def test_answers_do_not_depend_on_the_cores(cores, base, rows, monkeypatch):
+@pytest.mark.parametrize("instructions", ["Answer in one word.", "Think of lamps. " * 40])
+def test_answers_depend_on_neither_cores_nor_order(instructions, base, rows, monkeypatch):
     """The untuned model: it has not made up its mind, so any other arithmetic would show."""
-    monkeypatch.setattr(bulk, "available_cores", lambda: cores)
-    prompts, seen = prompts_of(rows), []
-    with open_engine("llama_cpp", ModelFiles(base, None), slots=1) as engine:
-        alone = texts(engine.answer(prompts, SETTINGS, lambda _: None))
-    assert texts(answer_all("llama_cpp", ModelFiles(base, None), prompts, SETTINGS, seen.append)) == alone
-    assert seen[-1].done == len(alone) == len(prompts)
+    system = {"role": "system", "content": instructions}
+    prompts = [replace(prompt, messages=[system, *prompt.messages]) for prompt in prompts_of(rows)]
+    found, model = [], ModelFiles(base, None)
+    for cores, asked in ((1, prompts), (2, prompts), (3, prompts[::-1])):
+        monkeypatch.setattr(bulk, "available_cores", lambda cores=cores: cores)
+        seen = []
+        found.append(texts(answer_all("llama_cpp", model, asked, SETTINGS, seen.append)))
+        assert seen[-1].done == len(prompts)
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) == len(prompts)
+
+
+def test_what_prompts_begin_with_is_read_once_and_counted_in_full(base, rows, monkeypatch):
+    monkeypatch.setattr(bulk, "available_cores", lambda: 1)
+    system = {"role": "system", "content": "Think of lamps. " * 40}
+    prompts = [replace(prompt, messages=[system, *prompt.messages]) for prompt in prompts_of(rows)]
+    read, send = [], LlamaCppEngine._send
+
+    def listen(engine, request, receive):
+        def count(reply):
+            read.append(reply["timings"]["prompt_n"])
+            return receive(reply)
+
+        send(engine, request, count)
+
+    monkeypatch.setattr(LlamaCppEngine, "_send", listen)
+    answers = list(answer_all("llama_cpp", ModelFiles(base, None), prompts, SETTINGS, lambda _: None))
+    shared = 160
+    assert all(answer.prompt_tokens > shared for answer in answers)
+    assert sum(read) < sum(answer.prompt_tokens - shared for answer in answers)
 
 
 def test_transformers_answers_every_prompt(tuned, rows):

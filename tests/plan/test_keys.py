@@ -37,8 +37,8 @@ INPUTS = {
 GOLDEN = {
     "prepare": "a6cb6fe8687c98cc",
     "train": "0760e3b2036d6202",
-    "predict": "a7be3532e23dd8bb",
-    "predict_base": "ad0c1d2ae6444493",
+    "predict": "3b621791020c3082",
+    "predict_base": "9799b57a8173905e",
     "score": "dcb7bea1a66f303d",
     "gate": "eb88a0e1e862d79e",
 }

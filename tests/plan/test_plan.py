@@ -29,10 +29,17 @@ def test_first_plan_runs_prepare_and_all_else_depends(world):
 
 def test_json_is_the_published_shape(world):
     shown = json.loads(world.plan().model_dump_json())
-    assert set(shown) == {"format_version", "specs", "summary", "digest", "base", "estimate", "budget"}
-    assert set(shown["specs"][0]) == {"name", "version", "file", "champion", "steps"}
-    step = {"step", "action", "key", "reason", "reason_code", "changes", "cause", "nearest", "estimate"}
-    assert set(shown["specs"][0]["steps"][0]) == step
+    assert set(shown) == {
+        *("format_version", "specs", "summary", "digest", "estimate", "budget"),
+        *("head", "base", "removed", "unchanged"),
+    }
+    assert set(shown["specs"][0]) == {
+        *("name", "version", "file", "champion", "steps"),
+        *("live", "class", "flags"),
+    }
+    assert set(shown["specs"][0]["steps"][0]) == {
+        *("step", "action", "key", "reason", "reason_code", "changes", "cause", "nearest", "estimate"),
+    }
     assert set(shown["summary"]) == {"run", "reuse", "none", "depends", "wait", "blocked", "undeploy"}
     assert shown["summary"] == {**dict.fromkeys(shown["summary"], 0), "run": 1, "depends": 7}
 
@@ -70,7 +77,7 @@ def test_released_version_never_changes(world):
     world.spec["training"]["learning_rate"] = 0.002
     with pytest.raises(SpecError, match=r"bot 1\.0\.0 is released and never changes.*learning_rate") as caught:
         world.plan()
-    assert "version: 1.1.0" in str(caught.value)
+    assert "version: 1.0.1" in str(caught.value)
     assert caught.value.problems[0].where.line == 3
 
 

@@ -15,9 +15,8 @@ WRITERS, TURNS = 8, 10
 def test_the_last_entry_is_live(registry, make_deployment):
     assert registry.live("support", "production") is None
     assert registry.deployments("support", "production") == []
-    entries = [make_deployment(n, version=f"1.{n}.0") for n in range(1, 13)]
-    for entry in entries:
-        registry.append_deployment(entry)
+    entries = [registry.append_deployment(make_deployment(n, version=f"1.{n}.0")) for n in range(1, 13)]
+    assert [entry.version for entry in entries] == [f"1.{n}.0" for n in range(1, 13)]
     assert registry.live("support", "production") == entries[-1]
     assert registry.deployments("support", "production") == entries
     assert registry.live("support", "staging") is None
@@ -76,7 +75,9 @@ def test_processes_that_deploy_at_once_make_one_chain(tmp_path):
     running = [subprocess.Popen(command) for command in commands]
     assert [process.wait(60) for process in running] == [0] * WRITERS
 
-    log = open_registry(store, tmp_path, tmp_path / "cache").deployments("support", "production")
+    registry = open_registry(store, tmp_path, tmp_path / "cache")
+    log = registry.deployments("support", "production")
+    assert registry.broken_links("support", "production") == {}
     assert [entry.number for entry in log] == list(range(1, WRITERS * TURNS + 1))
     assert [entry.previous for entry in log] == [None, *(entry.version for entry in log[:-1])]
     assert {entry.version for entry in log} == {f"1.{who}.{turn}" for who in range(WRITERS) for turn in range(TURNS)}

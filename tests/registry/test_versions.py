@@ -19,11 +19,10 @@ def test_releasing_the_same_content_again_changes_nothing(registry, make_version
     assert registry.version("support", "1.0.0").commit == "e" * 40
 
 
-def test_other_content_under_the_same_number_is_a_conflict_that_says_the_next(registry, make_version):
+def test_other_content_under_the_same_number_is_a_conflict(registry, make_version):
     registry.release(make_version())
-    with pytest.raises(ConflictError, match=r"support@1\.0\.0 is already released") as caught:
+    with pytest.raises(ConflictError, match=r"support@1\.0\.0 is already released"):
         registry.release(make_version(train_key="f" * 64))
-    assert "1.1.0" in caught.value.hint
     assert registry.version("support", "1.0.0") == make_version()
 
 

@@ -56,7 +56,7 @@ class Shelf:
     """What the follower reads of a registry, and a `load` that opens Echo engines."""
 
     def __init__(self):
-        self.versions, self.log, self.opened, self.broken = {}, {}, [], {}
+        self.versions, self.log, self.opened, self.broken, self.faults = {}, {}, [], {}, {}
 
     def deploy(
         self, name, version, alias="production", *, adapter=None, engine="llama_cpp", prompt=None, template=None
@@ -92,6 +92,9 @@ class Shelf:
 
     def version(self, name, version):
         return self.versions.get((name, version))
+
+    def broken_link(self, entry):
+        return self.faults.get((entry.name, entry.version))
 
     def load(self, version):
         digest = version.content.adapter.digest

@@ -228,3 +228,26 @@ def test_many_requests_over_many_swaps_never_meet_a_closed_engine(shelf):
     assert not failures
     assert served
     assert [engine.closed for engine in shelf.opened] == [True] * 59 + [False]
+
+
+def test_a_version_whose_proof_is_broken_is_not_loaded(shelf, follower):
+    shelf.deploy("triage", "1.0.0")
+    follower.poll()
+    shelf.faults["triage", "1.1.0"] = "entry 2 was edited after it was written"
+    shelf.deploy("triage", "1.1.0")
+    follower.poll()
+    assert live(follower) == ["triage/production@1.0.0"]
+    (trouble,) = follower.troubles()
+    assert "its proof is broken: entry 2 was edited" in trouble.message
+    assert len(shelf.opened) == 1
+
+
+def test_a_log_whose_end_was_cut_off_is_no_rollback(shelf, follower):
+    shelf.deploy("triage", "1.0.0")
+    first = shelf.log["triage", "production"]
+    shelf.deploy("triage", "1.1.0")
+    follower.poll()
+    shelf.log["triage", "production"] = first
+    follower.poll()
+    assert live(follower) == ["triage/production@1.1.0"]
+    assert "ends with entry 1, but entry 2 was in it before" in follower.troubles()[0].message

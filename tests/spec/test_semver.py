@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import UsageError
-from runner.spec.semver import next_minor, next_patch, parse
+from runner.spec.semver import next_major, next_minor, next_patch, parse
 
 numbers = st.integers(0, 999_999_998)
 
@@ -14,7 +14,7 @@ numbers = st.integers(0, 999_999_998)
 def test_versions_sort_by_number_and_go_up(major, minor, patch):
     version = f"{major}.{minor}.{patch}"
     assert parse(version) == (major, minor, patch)
-    assert parse(version) < parse(next_patch(version)) < parse(next_minor(version))
+    assert parse(version) < parse(next_patch(version)) < parse(next_minor(version)) < parse(next_major(version))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,127 @@
+"""`gitune gate approve|hold|lift|list NAME`: what people decide about releases, kept in the registry for good."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from runner import git
+from runner.cli.project import Project, open_project
+from runner.errors import GituneError, UsageError
+from runner.plan.build import look
+from runner.plan.rulings import standing_holds
+from runner.plan.walk import Walk
+from runner.registry.facts import Ruling
+from runner.spec.load import load_specs
+from runner.spec.semver import parse
+
+REASON = click.option("--reason", required=True, help="Why; it is kept with the decision.")
+BY = click.option("--by", help="Who decides; default: GITHUB_ACTOR in a workflow, else git's user.")
+VERSION = click.option("--version", "version", help="Only this version; default: whatever is new.")
+
+
+@click.group()
+def gate() -> None:
+    """Approve thin evidence, hold deployments back, and list what was decided."""
+
+
+@gate.command()
+@click.argument("name")
+@REASON
+@BY
+@click.pass_obj
+def approve(directory: Path, name: str, reason: str, by: str | None) -> None:
+    """Let NAME's INCONCLUSIVE candidate be released; any other scores make the approval void."""
+    project = open_project(directory)
+    (subject,) = project.subjects([name])
+    walk = look(Walk(subject, project.registry, project.delivery()))
+    spec, judged = subject.spec, walk.records.get("gate")
+    if walk.released is not None:
+        raise UsageError(f"{name} {spec.version} is released already: there is nothing to approve")
+    if judged is None:
+        raise UsageError(
+            f"{name} {spec.version} has no verdict yet", hint="`gitune apply --through evaluate` judges it"
+        )
+    if (outcome := judged.metrics["outcome"]) != "INCONCLUSIVE":
+        hint = (
+            "a FAIL is not approved: change the gate in the spec, where everybody sees it" if outcome == "FAIL" else ""
+        )
+        raise GituneError(f"the gates of {name} {spec.version} say {outcome}, not INCONCLUSIVE", hint=hint)
+    scores = walk.records["score"].outputs["scores"].digest
+    project.main_registry.add_ruling(
+        Ruling(kind="approve", version=spec.version, scores=scores, **_signed(project, name, reason, by))
+    )
+    click.echo(f"approved: {name} {spec.version} with the scores {scores[:12]}; `gitune apply` releases it")
+
+
+@gate.command()
+@click.argument("name")
+@VERSION
+@REASON
+@BY
+@click.pass_obj
+def hold(directory: Path, name: str, version: str | None, reason: str, by: str | None) -> None:
+    """Deploy nothing new of NAME (with --version: never that version) until it is lifted."""
+    project = _project_of(directory, name, version)
+    project.main_registry.add_ruling(Ruling(kind="hold", version=version, **_signed(project, name, reason, by)))
+    click.echo(f"on hold: {name} {version or '(whatever is new)'}; what is live stays live")
+
+
+@gate.command()
+@click.argument("name")
+@VERSION
+@REASON
+@BY
+@click.pass_obj
+def lift(directory: Path, name: str, version: str | None, reason: str, by: str | None) -> None:
+    """End a hold of NAME."""
+    project = _project_of(directory, name, version)
+    holds = [one.version for one in standing_holds(project.registry.rulings(name))]
+    if version not in holds:
+        known = ", ".join(held or "whatever is new" for held in holds) or "nothing"
+        raise UsageError(f"{name} {version or '(whatever is new)'} is not on hold", hint=f"on hold: {known}")
+    project.main_registry.add_ruling(Ruling(kind="lift", version=version, **_signed(project, name, reason, by)))
+    click.echo(f"lifted: {name} {version or '(whatever is new)'}")
+
+
+@gate.command("list")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print the decisions as JSON.")
+@click.pass_obj
+def list_(directory: Path, name: str, as_json: bool) -> None:
+    """List what was decided about NAME, oldest first."""
+    rulings = _project_of(directory, name, None).registry.rulings(name)
+    if as_json:
+        shown = [ruling.model_dump(mode="json") for ruling in rulings]
+        click.echo(
+            json.dumps({"format_version": "1.0", "name": name, "decisions": shown}, indent=2, ensure_ascii=False)
+        )
+        return
+    if not rulings:
+        click.echo(f"nothing was decided about {name}")
+    for one in rulings:
+        what = one.version or "whatever is new"
+        click.echo(f"#{one.number:<4} {one.at:%Y-%m-%d %H:%M}  {one.kind:<8} {what:<16} {one.who}: {one.reason}")
+
+
+def _project_of(directory: Path, name: str, version: str | None) -> Project:
+    project = open_project(directory)
+    load_specs(project.root, [name])
+    if version is not None:
+        parse(version)
+    return project
+
+
+def _signed(project: Project, name: str, reason: str, by: str | None) -> dict[str, object]:
+    reason = " ".join(reason.split())
+    if not (reason and reason.isprintable()):
+        raise UsageError("a decision needs its reason, in words", hint="--reason 'why'")
+    who = by or os.environ.get("GITHUB_ACTOR") or git.identity(project.root)
+    if not who:
+        raise UsageError("nobody is named who decides", hint="--by NAME, or set git's user.name")
+    number = len(project.registry.rulings(name)) + 1
+    return {"number": number, "name": name, "who": who, "reason": reason, "at": datetime.now(UTC)}

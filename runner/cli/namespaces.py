@@ -1,0 +1,65 @@
+"""`--namespace pr/12` and `--adopt pr/12` of plan and apply: work apart from main, and main takes it over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli.project import Project, cache_folder
+from runner.errors import UsageError
+from runner.plan.build import look
+from runner.plan.walk import Walk
+from runner.registry.facts import Step
+from runner.registry.namespaces import ADOPTABLE
+from runner.registry.registry import Registry, open_namespace
+
+if TYPE_CHECKING:
+    from runner.cli.planning import Planned
+
+NAMESPACE = click.option(
+    "--namespace",
+    metavar="pr/N",
+    help="Read main's registry, write only below pr/N, deploy nothing; default: GITUNE_NAMESPACE.",
+)
+ADOPT = click.option("--adopt", metavar="pr/N", help="Take over the trainings and answers of pr/N, verified.")
+
+
+def allowed_last_step(project: Project, through: Step) -> Step:
+    """Return the last step to take: a namespace releases nothing."""
+    return "gate" if project.namespace and through == "deploy" else through
+
+
+def seen_by_plan(project: Project, adopt: str | None) -> Registry:
+    """Return the registry that a plan reads: with --adopt, as it will be once that is done."""
+    if adopt is None:
+        return project.registry
+    _require_main(project)
+    return open_namespace(project.config.store, project.root, cache_folder(), adopt, ADOPTABLE)
+
+
+def take_over(project: Project, planned: Planned) -> None:
+    """Copy what the plan adopts into main's registry, and say on stderr what was copied.
+
+    Raises:
+        RegistryError: when any of it does not verify.
+    """
+    namespace = planned.request.adopt
+    if namespace is None:
+        return
+    from runner.steps.adopt import adopt
+
+    source = open_namespace(project.config.store, project.root, cache_folder(), namespace)
+    for subject in planned.subjects:
+        walk = look(Walk(subject, source, planned.delivery))
+        for record in adopt(walk, namespace, source, project.registry):
+            what = f"{record.step} of {subject.spec.name}, key {record.key[:8]}"
+            click.echo(f"adopted from {namespace}: {what}, every byte verified", err=True)
+
+
+def _require_main(project: Project) -> None:
+    if project.namespace is not None:
+        raise UsageError(
+            f"--adopt writes to main's registry, and this is the namespace {project.namespace}",
+            hint="drop --namespace, and GITUNE_NAMESPACE from the environment",
+        )

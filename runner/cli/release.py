@@ -1,0 +1,73 @@
+"""`gitune release notes NAME`: what a version changed and what that did, from the facts in the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runner.cli.project import Project, open_project
+from runner.errors import UsageError
+from runner.plan.build import look
+from runner.plan.walk import Walk
+from runner.registry.facts import Version
+from runner.report.notes import Release, write_notes
+from runner.report.releases import candidate_side, predecessor, released_side, render_notes
+from runner.spec.semver import parse
+
+
+@click.group()
+def release() -> None:
+    """Say what releases changed."""
+
+
+@release.command()
+@click.argument("name")
+@click.argument("version", required=False)
+@click.option("--since", help="Version to tell the difference from; default: the release before.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    help="One line, a Markdown section, or the facts.",
+)
+@click.pass_obj
+def notes(directory: Path, name: str, version: str | None, since: str | None, style: str) -> None:
+    """Write the changelog of VERSION of NAME; without VERSION, of the spec as it is now, released or not."""
+    project = open_project(directory)
+    (subject,) = project.subjects([name])
+    new = _side(project, Walk(subject, project.registry, project.delivery()), version)
+    earlier = _released(project, name, since) if since else _before(project, name, new)
+    old = released_side(earlier, project.registry) if earlier else None
+    if old is not None and old.version == new.version:
+        raise UsageError(f"{name} {new.version} is told from another version, not from itself")
+    found = write_notes(name, new, old, subject.spec.evaluation.primary, project.registry)
+    if style == "json":
+        click.echo(found.model_dump_json(indent=2))
+    else:
+        click.echo(render_notes(found) if style == "markdown" else found.line)
+
+
+def _side(project: Project, walk: Walk, version: str | None) -> Release:
+    spec = walk.subject.spec
+    if version is None:
+        version = spec.version
+        if walk.released is None:
+            return candidate_side(look(walk))
+    return released_side(_released(project, spec.name, version), project.registry)
+
+
+def _released(project: Project, name: str, version: str) -> Version:
+    parse(version)
+    if (found := project.registry.version(name, version)) is None:
+        known = ", ".join(one.version for one in project.registry.versions(name)) or "none"
+        raise UsageError(f"{name} {version} is not released", hint=f"released: {known}")
+    return found
+
+
+def _before(project: Project, name: str, new: Release) -> Version | None:
+    """Return what a release is told from: what its gates compared with, else the number before it."""
+    if new.champion is not None and new.champion != new.version:
+        return project.registry.version(name, new.champion)
+    return predecessor(new.version, project.registry.versions(name))
