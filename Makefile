@@ -5,12 +5,13 @@ PIP_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt $(PIP_ARGS)
 
-.PHONY: help demo test test-slow check fix schema bench-train clean
+.PHONY: help demo test test-slow reliability check fix schema bench-train clean
 
 help:
 	@echo "make demo       the whole story on a real model: plan, train, gate, deploy, ask, roll back"
 	@echo "make test       the fast tests"
 	@echo "make test-slow  real model end to end, kill tests"
+	@echo "make reliability  kills, full disks, a failing S3, damaged artifacts (docs/reliability.md)"
 	@echo "make check      lint, types, import layers, generated files"
 	@echo "make fix        format and mend what can be mended"
 	@echo "make bench-train  LoRA training against TRL on the same rows (benchmarks/README.md)"
@@ -34,6 +35,10 @@ test: .venv/installed
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow --timeout 2400
+
+reliability: .venv/installed
+	$(BIN)/python -m pytest tests/registry tests/plan/test_healing.py
+	$(BIN)/python benchmarks/transfers.py
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -92,7 +92,7 @@ def is_ancestor(root: Path, older: str, newer: str) -> bool | None:
     answer = _git(root, "merge-base", "--is-ancestor", older, newer).returncode
     if answer == 0:
         return True
-    if answer != 1 or _git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true":
+    if answer != 1 or Past(root, newer).is_shallow():
         return None
     return False
 
@@ -222,6 +222,46 @@ def identity(root: Path) -> str | None:
     return f"{name} <{email}>" if name and email else name or email or None
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a commit's history says about files that may be gone by now."""
+
+    root: Path
+    """A folder of the repository."""
+    head: str
+    """The commit whose history it is."""
+
+    def holds(self, files: Sequence[tuple[str, str]]) -> list[bool]:
+        """Return for each commit and path whether the commit is known here and has the file.
+
+        Raises:
+            GituneError: when git cannot tell.
+        """
+        # One process, however many are asked for; a line break in a name would ask for something else.
+        names = [f"{commit}:./{path}" if _is_hash(commit) else "-" for commit, path in files]
+        if any("\n" in name for name in names):
+            raise GituneError("a file with a line break in its name cannot be looked for in git")
+        given = "".join(f"{name}\n" for name in names)
+        found = _git(self.root, "cat-file", "--batch-check=%(objecttype)", given=given.encode())
+        lines = found.stdout.decode(errors="replace").splitlines()
+        if found.returncode != 0 or len(lines) != len(files):
+            raise GituneError(f"git cannot look into the history of {self.root}: {_complaint(found)}")
+        return [line == "blob" for line in lines]
+
+    def changed_by(self, path: str) -> str | None:
+        """Return the last commit of this history that changed, added or removed a file."""
+        found = _git(self.root, "rev-list", "--max-count=1", self.head, "--", path)
+        return found.stdout.decode().strip() or None
+
+    def is_shallow(self) -> bool:
+        """Return whether this clone lacks a part of the history."""
+        return _git(self.root, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+
+
+def _is_hash(text: str) -> bool:
+    return bool(text) and not set(text) - set("0123456789abcdef")
+
+
 def _workflow_branch(commit: str) -> str | None:
     """Return the branch of a GitHub workflow run, whose checkout is detached.
 
@@ -243,10 +283,10 @@ def _environment() -> dict[str, str]:
     return kept | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
 
-def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def _git(root: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     command = [*_command(root), *arguments]
     try:
-        done = subprocess.run(command, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        done = subprocess.run(command, env=_environment(), input=given, capture_output=True, check=False)
     except FileNotFoundError as error:
         raise GituneError("git is not installed", hint="Install git and put it on the PATH.") from error
     # Git not looking at all must not be taken for "there is no such commit".

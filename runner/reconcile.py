@@ -1,24 +1,31 @@
 """The loop: walk each spec of a plan, find or run each step, and move the alias last.
 
-`apply_plan(plan, subjects, ...)` does what the plan said and nothing else: a step that the plan did not list as RUN or
-DEPENDS is refused, not run.
+`apply_plan(plan, subjects, ...)` does what the plan said and nothing else: a step that the plan did not list as RUN,
+DEPENDS or WAIT is refused, not run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from runner.errors import ConflictError, DataError, GituneError
-from runner.executors.executor import Executor
-from runner.plan.accuracy import Took, expecting, took
+from runner.executors.crew import StoppedError, work_through
+from runner.executors.executor import Executor, Tell
+from runner.plan.accuracy import Took, took
 from runner.plan.delivery import Delivery
 from runner.plan.model import Plan, SpecPlan
+from runner.plan.removal import Stray, decide
 from runner.plan.subject import Subject
 from runner.plan.walk import Decision, Walk
 from runner.registry.facts import STEPS, Deployment, Record, RegistryWriter, Ruling, Step
+from runner.steps.deploy import take_away
+
+_RACES = 20
+"""Times that a deployment may lose against others; each time somebody else's went through."""
 
 
 @dataclass(slots=True)
@@ -43,6 +50,8 @@ class Outcome:
     """Why there is nothing to deploy here."""
     error: GituneError | None = None
     """What stopped it."""
+    logs: dict[Step, Path] = field(default_factory=dict)
+    """Files with what its steps printed."""
 
     @property
     def exit_code(self) -> int:
@@ -56,10 +65,13 @@ class Outcome:
 
 
 class Watcher(Protocol):
-    """Who is told about every decision as it is taken, and every record as it is written."""
+    """Who is told about every decision as it is taken, and every record as it is written.
+
+    Each spec is worked on in one thread; several threads may tell at the same time.
+    """
 
     def decided(self, spec: str, decision: Decision) -> None:
-        """A step is about to run, or is reused."""
+        """A step is about to run, is reused, or waits; the last is told again from time to time."""
 
     def finished(self, spec: str, decision: Decision, record: Record | None) -> None:
         """A step ran; `record` is what it yielded, None for a deployment."""
@@ -78,48 +90,97 @@ class Reconciler:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
-def apply_plan(plan: Plan, subjects: Sequence[Subject], reconciler: Reconciler) -> list[Outcome]:
-    """Apply a plan to its specs, one after another; one that fails does not stop the others."""
+def apply_plan(plan: Plan, subjects: Sequence[Subject], reconciler: Reconciler, parallel: int = 1) -> list[Outcome]:
+    """Apply a plan to its specs; one that fails does not stop the others.
+
+    Args:
+        plan: what may be done.
+        subjects: its specs.
+        reconciler: what every spec's walk needs.
+        parallel: how many specs are worked on at the same time.
+    """
     by_name = {subject.spec.name: subject for subject in subjects}
-    outcomes = []
-    for spec_plan in plan.specs:
-        outcome = Outcome(spec_plan.name, spec_plan.version)
+    todo = [(spec, Outcome(spec.name, spec.version)) for spec in plan.specs]
+
+    def reconcile(item: tuple[SpecPlan, Outcome]) -> None:
+        spec, outcome = item
         try:
-            _reconcile(spec_plan, by_name[spec_plan.name], reconciler, outcome)
+            if spec.removed is not None:
+                _raced(_undeploy, spec, by_name.get(spec.name), reconciler, outcome)
+            else:
+                _reconcile(spec, by_name[spec.name], reconciler, outcome)
         except GituneError as error:
             outcome.error = error
-        outcomes.append(outcome)
-    return outcomes
+
+    # What is taken away comes after what takes its place.
+    for removed in (False, True):
+        part = [item for item in todo if (item[0].removed is not None) is removed]
+        work_through(part, reconcile, parallel, reconciler.executor.stop)
+    return [outcome for _, outcome in todo]
 
 
 def _reconcile(planned: SpecPlan, subject: Subject, loop: Reconciler, outcome: Outcome) -> None:
     walk = Walk(subject, loop.registry, loop.delivery, loop.retry, loop.through)
     for step in STEPS[:-1]:
         # Decide again from what earlier steps really yielded; the plan already told all that can happen here.
-        decision = walk.decide(step)
-        _within_plan(planned, decision)
-        loop.watcher.decided(outcome.name, decision)
+        decision, record = _find_or_run(planned, walk, step, loop, outcome)
 
         # What needs a blocked step is blocked too; the rest is still worth having once it is mended.
         if decision.action == "BLOCKED":
             outcome.blocked = outcome.blocked or f"{step}: {decision.reason}"
-        record = decision.record
-        if decision.action == "RUN":
-            record = _run(walk, expecting(planned, decision), loop, outcome)
         walk.settle(decision, record)
     outcome.gate, outcome.approval = walk.records.get("gate"), walk.approval
 
-    # The alias moves last. Who loses a race plans again: the winner may be newer than this commit.
-    try:
-        _deploy(planned, walk, loop, outcome)
-    except ConflictError:
-        _deploy(planned, walk, loop, outcome)
+    # The alias moves last.
+    _raced(_deploy, planned, walk, loop, outcome)
 
 
-def _run(walk: Walk, decision: Decision, loop: Reconciler, outcome: Outcome) -> Record | None:
+def _raced(move: Callable[..., None], *arguments: object) -> None:
+    """Move an alias; who loses a race decides again: the winner may be newer than this commit."""
+    for _ in range(_RACES):
+        try:
+            move(*arguments)
+        except ConflictError as error:
+            lost = error
+        else:
+            return
+    raise lost
+
+
+def _find_or_run(
+    planned: SpecPlan, walk: Walk, step: Step, loop: Reconciler, outcome: Outcome
+) -> tuple[Decision, Record | None]:
+    """Find a step's record, or run it; while another run is at it, wait for what that yields."""
+    while True:
+        decision = walk.decide(step)
+        _within_plan(planned, decision)
+        if decision.action != "RUN":
+            loop.watcher.decided(outcome.name, decision)
+            return decision, decision.record
+        tell = _teller(loop, outcome, decision)
+        with loop.executor.claim(decision, outcome.name, tell) as mine:
+            if not mine:
+                continue
+            # Between the decision and the claim another run may have finished it.
+            if (record := walk.yielded(decision)) is not None:
+                decision = replace(decision, action="REUSE", reason="another run has just finished it", record=record)
+                loop.watcher.decided(outcome.name, decision)
+                return decision, record
+            loop.watcher.decided(outcome.name, decision)
+            return decision, _run(planned, walk, decision, loop, outcome)
+
+
+def _teller(loop: Reconciler, outcome: Outcome, decision: Decision) -> Tell:
+    return lambda reason: loop.watcher.decided(outcome.name, replace(decision, action="WAIT", reason=reason))
+
+
+def _run(planned: SpecPlan, walk: Walk, decision: Decision, loop: Reconciler, outcome: Outcome) -> Record | None:
     """Run a step; None when it failed but only adds to what a released version already proved."""
+    tell = _teller(loop, outcome, decision)
     try:
-        record = loop.executor.run(walk, decision)
+        record = loop.executor.run(walk, decision, planned.step(decision.step), tell)
+    except StoppedError:
+        raise
     except GituneError as error:
         # Answers or scores of a released version that are asked for again must not hold its way back to production.
         if walk.released is None or decision.step in ("prepare", "train"):
@@ -133,16 +194,47 @@ def _run(walk: Walk, decision: Decision, loop: Reconciler, outcome: Outcome) -> 
 
 
 def _deploy(planned: SpecPlan, walk: Walk, loop: Reconciler, outcome: Outcome) -> None:
-    decision = walk.decide("deploy")
-    _within_plan(planned, decision)
+    while True:
+        # Read before the decision: an entry that comes in after this one makes the deployment a conflict.
+        live, decision = walk.live, walk.decide("deploy")
+        _within_plan(planned, decision)
+        if decision.action != "RUN":
+            break
+        with loop.executor.claim(decision, outcome.name, _teller(loop, outcome, decision)) as mine:
+            if mine and walk.live == live:
+                loop.watcher.decided(outcome.name, decision)
+                outcome.deployment = loop.executor.deploy(walk, decision, live, loop.now())
+                outcome.ran.append("deploy")
+                loop.watcher.finished(outcome.name, decision, None)
+                return
     loop.watcher.decided(outcome.name, decision)
     if decision.action == "BLOCKED":
         outcome.blocked = outcome.blocked or f"deploy: {decision.reason}"
     if decision.action == "NONE":
         outcome.idle = decision.reason
-    if decision.action != "RUN":
+
+
+def _undeploy(planned: SpecPlan, heir: Subject | None, loop: Reconciler, outcome: Outcome) -> None:
+    """Take away what no spec asks for, if that is still so. It comes last in a plan, after what takes its place."""
+    live = loop.registry.live(planned.name, str(planned.removed))
+    if live is None or live.version is None:
+        outcome.idle = f"{planned.removed} was undeployed already"
         return
-    outcome.deployment = loop.executor.deploy(walk, loop.now())
+    if live.version != planned.version:
+        raise GituneError(
+            f"{planned.name}: the plan said to undeploy {planned.version}, but now {live.version} is {live.alias}",
+            hint="the registry changed since the plan was made; plan and apply again",
+        )
+    decision = decide(Stray(live, heir.spec if heir else None), loop.registry, loop.delivery)
+    _within_plan(planned, decision)
+    loop.watcher.decided(outcome.name, decision)
+    if decision.action == "BLOCKED":
+        outcome.blocked = f"undeploy: {decision.reason}"
+    if decision.action == "NONE":
+        outcome.idle = decision.reason
+    if decision.action != "UNDEPLOY":
+        return
+    outcome.deployment = take_away(loop.registry, live, str(loop.delivery.checkout.commit), loop.now())
     outcome.ran.append("deploy")
     loop.watcher.finished(outcome.name, decision, None)
 
@@ -150,9 +242,19 @@ def _deploy(planned: SpecPlan, walk: Walk, loop: Reconciler, outcome: Outcome) -
 def _within_plan(planned: SpecPlan, decision: Decision) -> None:
     """Refuse to run what the plan did not list: the registry changed since, or the plan was wrong."""
     expected = planned.step(decision.step)
-    if decision.action == "RUN" and expected.action not in ("RUN", "DEPENDS"):
+    if decision.action not in ("RUN", "UNDEPLOY"):
+        return
+    again = "the registry changed since the plan was made; plan and apply again"
+    allowed = ("RUN", "DEPENDS", "WAIT") if decision.action == "RUN" else ("UNDEPLOY",)
+    if expected.action not in allowed:
         raise GituneError(
             f"{planned.name}: the plan said {expected.action} for {decision.step}, but now it would run "
             f"({decision.reason})",
-            hint="the registry changed since the plan was made; plan and apply again",
+            hint=again,
+        )
+    # That of a deployment tells more once its version is released, which another apply may do meanwhile.
+    if decision.step != "deploy" and expected.key not in (None, decision.key):
+        raise GituneError(
+            f"{planned.name}: {decision.step} would run on other inputs than the plan said ({decision.reason})",
+            hint=again,
         )

@@ -38,6 +38,12 @@ def where_am_i(report):
     return os.getpid(), sys.path, sorted(sys.modules)
 
 
+def cores(_):
+    from runner.models.cores import available_cores
+
+    return available_cores()
+
+
 def fail(_, kind):
     raise {
         "plain": GituneError("no", hint="do", where=Location("spec.yaml", 3, 5)),

@@ -10,6 +10,7 @@ from runner.errors import GituneError
 from runner.git import (
     Blob,
     Checkout,
+    Past,
     changed_paths,
     dirty,
     is_ancestor,
@@ -273,3 +274,42 @@ def test_a_blob_that_is_not_here(repo, tmp_path):
     commit(repo, {"a": b"1"})
     with pytest.raises(GituneError, match="no content"):
         write_blobs(repo, {"a": Blob("0" * 40, is_link=False)}, tmp_path / "out")
+
+
+def test_what_the_past_holds(repo):
+    first = commit(repo, {"specs/a/spec.yaml": b"1", "specs/b c/spec.yaml": b"1"})
+    (repo / "specs/a/spec.yaml").unlink()
+    second = commit(repo, {"x": b""})
+    third = commit(repo, {"y": b""})
+    past = Past(repo, third)
+    asked = [
+        (first, "specs/a/spec.yaml"),
+        (second, "specs/a/spec.yaml"),
+        (second, "specs/b c/spec.yaml"),
+        (first, "specs/a"),  # a folder is no file
+        ("f" * 40, "specs/a/spec.yaml"),  # not here
+        ("HEAD", "x"),  # only what is written down in full counts
+        ("--help", "x"),
+        ("", "x"),
+    ]
+    assert past.holds(asked) == [True, False, True, False, False, False, False, False]
+    assert past.holds([]) == []
+    assert Past(repo / "specs", third).holds([(first, "a/spec.yaml")]) == [True]
+    assert past.changed_by("specs/a/spec.yaml") == second
+    assert past.changed_by("never") is None
+    assert not past.is_shallow()
+
+
+def test_a_shallow_past_knows_that_it_is(repo, tmp_path):
+    first = commit(repo, {"a": b"1"})
+    second = commit(repo, {"b": b"2"})
+    git(tmp_path, "clone", "-q", "--depth", "1", repo.as_uri(), "shallow")
+    past = Past(tmp_path / "shallow", second)
+    assert past.holds([(first, "a"), (second, "a")]) == [False, True]
+    assert past.is_shallow()
+
+
+def test_names_with_line_breaks_are_refused(repo):
+    head = commit(repo, {"a": b"1"})
+    with pytest.raises(GituneError, match="line break"):
+        Past(repo, head).holds([(head, "a\nb")])

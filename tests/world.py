@@ -100,6 +100,12 @@ class FakeEngine:
     def close(self):
         pass
 
+    def read(self, prompt):
+        return [ord(letter) for letter in prompt.messages[-1]["content"]]
+
+    def share(self, beginnings):
+        pass
+
     def answer(self, prompts, settings, report):
         for prompt in prompts:
             words = prompt.messages[-1]["content"].split()
@@ -127,6 +133,8 @@ class World:
         self.spec = copy.deepcopy(SPEC)
         self.files = {"data/a.jsonl": list(range(80)), "data/b.jsonl": list(range(80, 120))}
         self.base = "base weights"
+        self.respell = str
+        """What a person may do to the spec's text without changing what it says."""
         self.branch = "main"
         self.dirty: list[str] = []
         self.descends = True
@@ -137,7 +145,7 @@ class World:
         for old in (folder / "data").glob("*.jsonl"):
             old.unlink()
         (folder / "data").mkdir(parents=True, exist_ok=True)
-        (folder / "spec.yaml").write_text(yaml.safe_dump(self.spec, sort_keys=False))
+        (folder / "spec.yaml").write_text(self.respell(yaml.safe_dump(self.spec, sort_keys=False)))
         (folder / "output.schema.json").write_text(json.dumps(SCHEMA))
         for name, numbers in self.files.items():
             (folder / name).write_text("".join(json.dumps(row(n)) + "\n" for n in numbers))
@@ -168,9 +176,12 @@ class World:
     def apply_all(self, **options):
         """Plan and apply every spec; return (plan, outcomes)."""
         plan = self.plan(**options)
+        options.pop("complete", None)
+        return plan, apply_plan(plan, self.subjects(), self.reconciler(**options))
+
+    def reconciler(self, **options) -> Reconciler:
         executor = LocalExecutor(self.registry, self.root / "cache", silent)
-        loop = Reconciler(self.registry, executor, self.delivery(), Silent(), **options)
-        return plan, apply_plan(plan, self.subjects(), loop)
+        return Reconciler(self.registry, executor, self.delivery(), Silent(), **options)
 
 
 def pretend_it_took(world: World, step: str, seconds: float) -> None:
@@ -184,7 +195,7 @@ def pretend_it_took(world: World, step: str, seconds: float) -> None:
 
 def fake_weights(monkeypatch) -> None:
     """Put the fakes where weights would be loaded, and keep the steps in the process where the fakes are."""
-    monkeypatch.setattr("runner.executors.local.run_apart", lambda work, report: work(report))
+    monkeypatch.setattr("runner.executors.local.run_apart", lambda work, report, *_: work(report))
     monkeypatch.setattr("runner.steps.train.open_backend", lambda _: FakeBackend())
     monkeypatch.setattr("runner.steps.train.check_same_tokens", lambda *_: 0)
     monkeypatch.setattr("runner.inference.bulk.open_engine", FakeEngine)

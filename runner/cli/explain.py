@@ -12,7 +12,6 @@ from runner.cli.project import Project, open_project
 from runner.errors import RegistryError, UsageError
 from runner.registry.facts import Version
 from runner.report.proof import prove
-from runner.spec.load import load_specs
 
 
 @click.command()
@@ -23,9 +22,9 @@ from runner.spec.load import load_specs
 def explain(directory: Path, name: str, number: str | None, as_json: bool) -> None:
     """Print how NAME's live version came to be, and verify every link of it."""
     project = open_project(directory)
-    (loaded,) = load_specs(project.root, [name])
-    version = _version(project, name, loaded.spec.deployment.alias, number)
-    links = prove(version, loaded.spec.deployment.alias, project.registry, project.root)
+    alias, *_ = project.aliases(name)
+    version = _version(project, name, alias, number)
+    links = prove(version, alias, project.registry, project.root)
     broken = [link for link in links if link.broken]
     if as_json:
         shown = {"format_version": "1.0", "name": name, "version": version.version, "verified": not broken}
@@ -46,6 +45,10 @@ def explain(directory: Path, name: str, number: str | None, as_json: bool) -> No
 def _version(project: Project, name: str, alias: str, number: str | None) -> Version:
     live = project.registry.live(name, alias)
     wanted = number or (live.version if live else None)
+    if live is not None and wanted is None:
+        when = f"{live.deployed:%Y-%m-%d %H:%M:%S} by commit {live.commit[:12]}"
+        message = f"{name} was undeployed from {alias} at {when}"
+        raise UsageError(message, hint=f"`--version {live.previous}` explains what was live")
     if wanted is None:
         raise UsageError(f"{name} has never been deployed as {alias}", hint="`gitune apply` releases it")
     found = project.registry.version(name, wanted)

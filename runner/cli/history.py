@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from runner.cli.project import open_project
-from runner.spec.load import load_specs
+from runner.registry.deployments import Move, moves
+from runner.registry.facts import Deployment
 
 
 @click.command()
@@ -16,18 +17,23 @@ from runner.spec.load import load_specs
 @click.option("--json", "as_json", is_flag=True, help="Print the log as JSON.")
 @click.pass_obj
 def history(directory: Path, name: str, as_json: bool) -> None:
-    """List the deployments of NAME, newest first."""
+    """List the deployments of NAME, newest first, one alias after another."""
     project = open_project(directory)
-    (loaded,) = load_specs(project.root, [name])
-    log = project.registry.deployments(name, loaded.spec.deployment.alias)[::-1]
+    aliases = project.aliases(name)
+    logs = [project.registry.deployments(name, alias) for alias in aliases]
+    entries = [told for log in logs for told in list(zip(log, moves(log), strict=True))[::-1]]
     if as_json:
-        entries = [entry.model_dump(mode="json") for entry in log]
-        click.echo(json.dumps({"format_version": "1.0", "name": name, "deployments": entries}, indent=2))
+        shown = [entry.model_dump(mode="json") | {"move": move} for entry, move in entries]
+        click.echo(json.dumps({"format_version": "1.0", "name": name, "deployments": shown}, indent=2))
         return
-    if not log:
-        click.echo(f"{name} has never been deployed as {loaded.spec.deployment.alias}")
-    for entry in log:
-        was = f"was {entry.previous}" if entry.previous else "first"
-        when = f"{entry.deployed:%Y-%m-%d %H:%M:%S}"
-        pointer = f"{entry.alias} → {entry.version:<10}"
-        click.echo(f"#{entry.number:<4} {when}  {pointer} {was:<12} commit {entry.commit[:12]}")
+    if not entries:
+        click.echo(f"{name} has never been deployed as {aliases[0]}")
+    for entry, move in entries:
+        click.echo(_line(entry, move))
+
+
+def _line(entry: Deployment, move: Move) -> str:
+    pointer = f"{entry.alias} → {entry.version or 'nothing':<10}"
+    was = f"was {entry.previous}" if entry.previous else "was nothing" if entry.number > 1 else "first"
+    when = f"{entry.deployed:%Y-%m-%d %H:%M:%S}"
+    return f"#{entry.number:<4} {when}  {move:<8}  {pointer} {was:<12} commit {entry.commit[:12]}"

@@ -30,6 +30,7 @@ VERBS = {
     "gate": "Approve thin evidence, hold deployments back, list what was decided.",
     "report": "Render the evaluation report of a spec.",
     "serve": "Answer over HTTP with whatever is deployed.",
+    "registry": "Look after what is kept.",
     "data": "Pin and inspect the inputs of specs.",
     "doctor": "Say what this machine has, what will be used, and what is missing.",
     "schema": "Write the JSON Schemas and the spec reference.",

@@ -55,6 +55,7 @@ def plan(
     """Say what an apply would do for all SPECS (default: every spec), and why."""
     project = open_project(directory, namespace)
     asked, specs = asked_miss(why_miss, specs)
+    project.tell_if_empty()
     request = Request(
         specs=specs, base=base, through=last_step(through), retry=retry, force_older=force_older, adopt=adopt
     )
@@ -65,4 +66,6 @@ def plan(
     if out is not None:
         planned.save(project, out)
         click.echo(f"saved; `gitune apply {out}` does exactly this, or refuses when anything changed", err=True)
+    if found.faulty:
+        return 1
     return CHANGES if detailed_exitcode and not found.idle else 0

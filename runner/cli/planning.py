@@ -92,9 +92,7 @@ def make_or_load(project: Project, request: Request, *, told: bool) -> tuple[Pla
     if (file := saved_file(request.specs, project)) is None:
         return make(project, request), False
     if told:
-        raise UsageError(
-            f"{file} says already what to do", hint="give --through, --retry, --force-older, --adopt to `plan -o`"
-        )
+        raise UsageError(f"{file} says already what to do", hint="give these options to `plan -o`")
     from runner.plan.saved import read_plan, refuse_stale, seal_plan
 
     saved = read_plan(file)
@@ -112,6 +110,7 @@ def _build(project: Project, request: Request, subjects: list[Subject], delivery
         through=request.through,
         memory=training_memory(),
         config=project.config,
+        complete=not request.specs and request.base is None,
     )
 
 

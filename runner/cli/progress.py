@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import click
 
@@ -18,16 +19,30 @@ LINE_EVERY = 5.0  # seconds between plain lines of one kind of work
 SILENCE = 8.0  # seconds after which a plain line says that work goes on
 
 
-class Narrator:
-    """Tells decisions, progress and results; a `Watcher` and a `Report` in one."""
+@dataclass(slots=True)
+class _Doing:
+    """What one thread is at."""
 
-    def __init__(self) -> None:
+    spec: str = ""
+    what: str = ""
+    started: float = field(default_factory=time.monotonic)
+    line_at: float = 0.0
+
+
+class Narrator:
+    """Tells decisions, progress and results; a `Watcher` and a `Report` in one.
+
+    Args:
+        several: whether specs are worked on side by side, each in its own thread: then every line names its spec.
+    """
+
+    def __init__(self, *, several: bool = False) -> None:
+        self._several = several
         self._live = _Bars() if sys.stderr.isatty() else None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._last = time.monotonic()
-        self._line_at = 0.0
-        self._what = ""
-        self._started = time.monotonic()
+        self._doing: dict[int, _Doing] = {}
+        self._finished: list[str] = []
         self._stop = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
@@ -42,47 +57,64 @@ class Narrator:
         self._stop.set()
         if self._live is not None:
             self._live.clear()
+        if kind is not None and not issubclass(kind, Exception) and self._finished:
+            click.echo(f"stopped; finished before that: {', '.join(self._finished)}", err=True)
 
     def decided(self, spec: str, decision: Decision) -> None:
         """Say what is about to happen."""
-        self._started = time.monotonic()
-        self._what = decision.step
-        mark = {"RUN": "+", "REUSE": "=", "BLOCKED": "!"}.get(decision.action, "-")
-        self._say(f"{mark} {spec} {decision.step}: {decision.action} {decision.reason}")
+        with self._lock:
+            self._doing[threading.get_ident()] = _Doing(spec, decision.step)
+            mark = {"RUN": "+", "REUSE": "=", "WAIT": "~", "BLOCKED": "!"}.get(decision.action, "-")
+            self._say(f"{mark} {spec} {decision.step}: {decision.action} {decision.reason}")
+            if decision.action not in ("RUN", "WAIT"):
+                del self._doing[threading.get_ident()]
 
     def finished(self, spec: str, decision: Decision, record: Record | None) -> None:
         """Say what came of it and how long it took."""
-        if self._live is not None:
-            self._live.clear()
-        self._say(f"  {spec} {decision.step}: done in {time.monotonic() - self._started:.1f} s{_numbers(record)}")
+        with self._lock:
+            doing = self._doing.pop(threading.get_ident(), _Doing())
+            if self._live is not None:
+                self._live.clear(threading.get_ident())
+            self._finished.append(f"{spec} {decision.step}")
+            self._say(f"  {spec} {decision.step}: done in {time.monotonic() - doing.started:.1f} s{_numbers(record)}")
 
     def report(self, progress: Progress) -> None:
-        """Show one sign of life."""
-        if self._live is not None:
-            self._live.show(progress)
-            return
-        now = time.monotonic()
-        last = progress.total > 0 and progress.done >= progress.total
-        if progress.what != self._what or last or now - self._line_at >= LINE_EVERY:
-            self._what, self._line_at = progress.what, now
-            self._say(f"    {_words(progress)}")
+        """Show one sign of life of what this thread is at."""
+        with self._lock:
+            doing = self._doing.setdefault(threading.get_ident(), _Doing())
+            if self._live is not None:
+                self._live.show(threading.get_ident(), progress, self._prefix(doing))
+                return
+            now = time.monotonic()
+            last = progress.total > 0 and progress.done >= progress.total
+            if progress.what != doing.what or last or now - doing.line_at >= LINE_EVERY:
+                doing.what, doing.line_at = progress.what, now
+                self._say(f"    {self._prefix(doing)}{_words(progress)}")
+
+    def _prefix(self, doing: _Doing) -> str:
+        return f"{doing.spec}: " if self._several else ""
 
     def _say(self, line: str) -> None:
-        with self._lock:
-            self._last = time.monotonic()
-            if self._live is not None:
-                self._live.print(line)
-            else:
-                click.echo(line, err=True)
+        self._last = time.monotonic()
+        if self._live is not None:
+            self._live.print(line)
+        else:
+            click.echo(line, err=True)
 
     def _beat(self) -> None:
         while not self._stop.wait(1.0):
-            if time.monotonic() - self._last >= SILENCE:
-                self._say(f"    {self._what} … {time.monotonic() - self._started:.0f} s")
+            with self._lock:
+                now = time.monotonic()
+                if now - self._last < SILENCE:
+                    continue
+                # What failed is told by nobody; its thread has ended, or is at something else by now.
+                running = {thread.ident for thread in threading.enumerate()}
+                for doing in (found for thread, found in self._doing.items() if thread in running):
+                    self._say(f"    {self._prefix(doing)}{doing.what} … {now - doing.started:.0f} s")
 
 
 class _Bars:
-    """One live bar at a time, drawn by rich, which is imported only when a person is watching."""
+    """Live bars, one for each thread at work, drawn by rich, which is imported only when a person is watching."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -91,23 +123,23 @@ class _Bars:
 
         self._bars = RichProgress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             console=Console(stderr=True, highlight=False, markup=False),
             transient=True,
         )
-        self._task: tuple[str, object] | None = None
+        self._tasks: dict[int, tuple[str, Any]] = {}
 
-    def show(self, progress: Progress) -> None:
-        if self._task is None or self._task[0] != progress.what:
-            self.clear()
+    def show(self, thread: int, progress: Progress, prefix: str) -> None:
+        if thread not in self._tasks or self._tasks[thread][0] != progress.what:
+            self.clear(thread)
             self._bars.start()
-            self._task = (progress.what, self._bars.add_task(progress.what, total=None, note=""))
+            self._tasks[thread] = (progress.what, self._bars.add_task(prefix + progress.what, total=None, note=""))
         count = f"{progress.done}/{progress.total} {progress.unit}" if progress.total else ""
         self._bars.update(
-            self._task[1],  # type: ignore[arg-type]  # rich's TaskID, whose module is imported late
+            self._tasks[thread][1],
             completed=progress.done,
             total=progress.total or None,
             note=f"{count} {progress.note}".strip(),
@@ -116,11 +148,13 @@ class _Bars:
     def print(self, line: str) -> None:
         self._bars.console.print(line)
 
-    def clear(self) -> None:
-        if self._task is not None:
+    def clear(self, thread: int | None = None) -> None:
+        """Take away the bar of a thread, or all."""
+        for gone in [thread] if thread is not None else list(self._tasks):
+            if gone in self._tasks:
+                self._bars.remove_task(self._tasks.pop(gone)[1])
+        if not self._tasks:
             self._bars.stop()
-            self._bars.remove_task(self._task[1])  # type: ignore[arg-type]  # as above
-            self._task = None
 
 
 def _words(progress: Progress) -> str:

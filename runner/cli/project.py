@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import click
+
 from runner import git
 from runner.contract.contract import build_contract
 from runner.digest import digest_bytes
@@ -65,12 +67,19 @@ class Project:
         """The registry that the config names, as the namespace sees it."""
         if self.namespace is None:
             return self.main_registry
-        return open_namespace(self.config.store, self.root, cache_folder(), self.namespace)
+        return open_namespace(
+            self.config.store, self.root, cache_folder(), self.namespace, max_cache=self.config.cache.max_bytes
+        )
 
     @cached_property
     def main_registry(self) -> Registry:
         """The registry that the config names, whatever the namespace."""
-        return open_registry(self.config.store, self.root, cache_folder())
+        return open_registry(self.config.store, self.root, cache_folder(), self.config.cache.max_bytes)
+
+    def tell_if_empty(self) -> None:
+        """Say on stderr that nothing was ever stored: a mistyped `store` looks just like a first run."""
+        if not self.main_registry.check_layout():
+            click.echo(f"the registry at {self.config.store} is empty: everything will run", err=True)
 
     def subjects(self, names: Sequence[str] = ()) -> list[Subject]:
         """Load specs with the digests their keys are made of."""
@@ -98,6 +107,22 @@ class Project:
         if problems:
             raise SpecError(problems)
 
+    def aliases(self, name: str) -> list[str]:
+        """Return the aliases of a name: what its spec asks for first, then all others it was ever deployed under.
+
+        Raises:
+            UsageError: when there is neither a spec nor a deployment of that name.
+        """
+        logs = [alias for known, alias in self.registry.logs() if known == name]
+        try:
+            (loaded,) = load_specs(self.root, [name])
+        except UsageError:
+            if not logs:
+                raise
+            return logs  # the spec was removed
+        asked = loaded.spec.deployment.alias
+        return [asked, *(alias for alias in logs if alias != asked)]
+
     def delivery(self, *, force_older: bool = False) -> Delivery:
         """Read git's side of a deployment."""
         checkout = git.read_checkout(self.root)
@@ -108,6 +133,7 @@ class Project:
             dirty=git.dirty(self.root, ["specs"]) if checkout.commit else [],
             descends=lambda commit: git.is_ancestor(self.root, commit, head),
             force_older=force_older,
+            past=git.Past(self.root, head) if head else None,
         )
 
 

@@ -18,38 +18,43 @@ from runner.registry.facts import Deployment
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 @click.pass_obj
 def status(directory: Path, specs: tuple[str, ...], as_json: bool) -> None:
-    """Compare SPECS (default: every spec) with what is live."""
+    """Compare SPECS (default: every spec, and what no spec asks for any more) with what is live."""
     project = open_project(directory)
     subjects = project.subjects(specs)
-    plan = build_plan(subjects, project.registry, project.delivery())
+    plan = build_plan(subjects, project.registry, project.delivery(), complete=not specs)
+    aliases = {subject.spec.name: subject.spec.deployment.alias for subject in subjects}
     rows = []
-    for subject, spec_plan in zip(subjects, plan.specs, strict=True):
-        spec = subject.spec
-        live = project.registry.live(spec.name, spec.deployment.alias)
+    for spec_plan in plan.specs:
+        alias = spec_plan.removed or aliases[spec_plan.name]
+        entry = project.registry.live(spec_plan.name, alias)
         rows.append(
             {
-                "name": spec.name,
-                "wanted": spec.version,
-                "alias": spec.deployment.alias,
-                "live": live.version if live else None,
-                "since": live.deployed.isoformat(timespec="seconds") if live else None,
-                "state": _state(spec_plan, live),
+                "name": spec_plan.name,
+                "wanted": None if spec_plan.removed else spec_plan.version,
+                "alias": alias,
+                "live": entry.version if entry else None,
+                "since": entry.deployed.isoformat(timespec="seconds") if entry else None,
+                "state": _state(spec_plan, entry),
             }
         )
     if as_json:
         click.echo(json.dumps({"format_version": "1.0", "specs": rows}, indent=2))
         return
     for row in rows:
-        live_text = f"{row['alias']} = {row['live']} since {row['since']}" if row["live"] else "never deployed"
-        click.echo(f"{row['name']}  wants {row['wanted']}  {live_text}  {row['state']}")
+        wanted = f"wants {row['wanted']}" if row["wanted"] else "is not asked for"
+        live = f"{row['alias']} = {row['live']}" if row["live"] else f"{row['alias']} undeployed"
+        since = f"{live} since {row['since']}" if row["since"] else "never deployed"
+        click.echo(f"{row['name']}  {wanted}  {since}  {row['state']}")
 
 
 def _state(plan: SpecPlan, live: Deployment | None) -> str:
+    if plan.step("deploy").action == "UNDEPLOY":
+        return "needs an apply: undeploy"
     blocked = next((step for step in plan.steps if step.action == "BLOCKED"), None)
     if blocked is not None:
         return f"blocked: {blocked.step}: {blocked.reason}"
     waiting = [step.step for step in plan.steps if step.action in ("RUN", "DEPENDS")]
     if waiting:
         return f"needs an apply: {', '.join(waiting)}"
-    in_sync = live is not None and live.version == plan.version
+    in_sync = plan.removed is None and live is not None and live.version == plan.version
     return "in sync" if in_sync else plan.step("deploy").reason

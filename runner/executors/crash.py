@@ -65,19 +65,21 @@ def explain_crash(step: Step, error: Exception, folder: Path) -> GituneError:
     )
 
 
-def explain_death(step: Step, code: int, output: str) -> TransientError:
+def explain_death(step: Step, code: int, output: str, log: Path | None = None) -> TransientError:
     """Return the error to raise for a child process that ended before its work did.
 
     Args:
         step: what it was doing.
         code: how it ended: an exit code, or a signal's number below zero.
         output: the end of what it printed.
+        log: file with all of it.
     """
     how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
     lines = ["".join(c if c.isprintable() else " " for c in line).rstrip() for line in output.splitlines()]
     lines = [line for line in lines if line]
     said = "".join(f"\n    | {line[:200]}" for line in lines[-_LINES:])
-    return TransientError(f"{step} broke down: its process {how}{said}", hint=f"{_remedy(step, -code)}; {_KEPT}")
+    whole = f"; all of its output is in {log}" if log and lines else ""
+    return TransientError(f"{step} broke down: its process {how}{said}", hint=f"{_remedy(step, -code)}; {_KEPT}{whole}")
 
 
 def _signal_name(number: int) -> str:

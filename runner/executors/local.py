@@ -10,16 +10,25 @@ import importlib.metadata
 import platform
 import shutil
 import tempfile
+import threading
 import time
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import runner
-from runner.errors import TerminalError
-from runner.executors.child import run_apart
+from runner.errors import TerminalError, TransientError
+from runner.executors.child import Children, run_apart
 from runner.executors.crash import explained
+from runner.executors.crew import require_going
+from runner.executors.executor import Tell
+from runner.executors.flights import Flights
+from runner.executors.limits import Limits, need_of
 from runner.executors.work import StepWork
+from runner.models.cores import available_cores
+from runner.models.memory import main_memory, training_memory
+from runner.plan.model import PlannedStep
 from runner.plan.walk import PREDICT_STEPS, Decision, Walk
 from runner.progress import Report
 from runner.registry.facts import Deployment, Failure, Record, RegistryWriter, Step, Version
@@ -33,30 +42,74 @@ LIBRARIES = ("torch", "transformers", "peft", "xllamacpp", "numpy")
 HEAVY = ("train", *PREDICT_STEPS, "deploy")
 
 FORGET = 14 * 86400
-"""Seconds after which the state of a run that was killed and never repeated is deleted."""
+"""Seconds after which a log, and the state of a run that was killed and never repeated, are deleted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LocalExecutor:
-    """Runs steps one after another on this machine."""
+    """Runs steps on this machine."""
 
     registry: RegistryWriter
     cache: Path
     report: Report
+    """Told about progress, in the thread that runs the step."""
     trackers: tuple[str, ...] = ()
     """Experiment trackers that follow a training."""
+    parallel: int = 1
+    """How many specs are worked on at the same time; they share the cores."""
+    logs: dict[str, dict[Step, Path]] = field(default_factory=dict)
+    """What heavy steps printed, by spec and step; a step that printed nothing has no log."""
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _flights: Flights = field(init=False)
+    _limits: Limits = field(init=False)
+    _children: Children = field(init=False)
 
-    def run(self, walk: Walk, decision: Decision) -> Record:
+    def __post_init__(self) -> None:
+        shared = self.parallel > 1
+        self._flights = Flights(self.registry, self.cache, self._stopped)
+        self._limits = Limits(main_memory(), self._stopped)
+        self._children = Children(max(1, available_cores() // self.parallel) if shared else None)
+
+    def claim(self, decision: Decision, spec: str, tell: Tell) -> AbstractContextManager[bool]:
+        """Keep everybody else from a step while the block runs; False when somebody was at it, and has ended by now."""
+        return self._flights.claim(decision.step, str(decision.key), spec, tell)
+
+    def run(self, walk: Walk, decision: Decision, planned: PlannedStep, tell: Tell) -> Record:
         """Run a step in a scratch folder and write its record, the last thing that happens.
 
         Raises:
             TerminalError: remembered under `failures/`, so that the next apply does not try the same again.
             GituneError: anything else that went wrong; nothing is recorded.
         """
+        with self._limits.room(need_of(planned, walk.subject, self._device), tell):
+            return self._run(walk, decision, planned)
+
+    def deploy(self, walk: Walk, decision: Decision, live: Deployment | None, now: datetime) -> Deployment:
+        """Check that the version loads here, release it if it is new, and move the alias.
+
+        Raises:
+            ConflictError: when another apply released or deployed first.
+        """
+        commit = str(walk.delivery.checkout.commit)
+        version = deploy.version_of(walk, commit, now)
+        # A load check has nothing to go on from.
+        self._perform(walk, decision, self.cache / "state" / "deploy", version)
+        return deploy.move_alias(self.registry, walk, version, commit, now, live)
+
+    def stop(self) -> None:
+        """Start nothing new, and end what runs; each call that was under way raises a StoppedError soon."""
+        self._stopped.set()
+        self._children.stop()
+
+    @property
+    def _device(self) -> str:
+        return training_memory().device if self.parallel > 1 else "cpu"
+
+    def _run(self, walk: Walk, decision: Decision, planned: PlannedStep) -> Record:
         started = datetime.now(UTC)
         state = self._state(decision)
         try:
-            result = self._perform(walk, decision.step, state)
+            result = self._perform(walk, decision, state)
         except TerminalError as error:
             self._remember(decision, error)
             raise
@@ -72,35 +125,21 @@ class LocalExecutor:
             started=started,
             finished=datetime.now(UTC),
             environment=environment(),
-            predicted_seconds=decision.predicted,
+            predicted_seconds=planned.estimate.seconds,
         )
-        self.registry.add_record(record)
+        counts = self.registry.add_record_once(record)
         shutil.rmtree(state, ignore_errors=True)
-        return record
-
-    def deploy(self, walk: Walk, now: datetime) -> Deployment:
-        """Check that the version loads here, release it if it is new, and move the alias.
-
-        Raises:
-            ConflictError: when another apply released or deployed first.
-        """
-        commit = str(walk.delivery.checkout.commit)
-        version = deploy.version_of(walk, commit, now)
-        # A load check has nothing to go on from.
-        self._perform(walk, "deploy", self.cache / "state" / "deploy", version)
-        return deploy.move_alias(self.registry, walk, version, commit, now)
+        return counts
 
     def _state(self, decision: Decision) -> Path:
         """Return where a killed run of this step left its state; forget what nobody came back for."""
         folder = self.cache / "state" / decision.step
-        for other in folder.glob("*"):
-            with contextlib.suppress(OSError):
-                if time.time() - other.stat().st_mtime > FORGET:
-                    shutil.rmtree(other, ignore_errors=True)
+        _forget_old(folder)
         return folder / str(decision.key)
 
-    def _perform(self, walk: Walk, step: Step, state: Path, version: Version | None = None) -> StepResult:
-        """Do the work of a step on what the walk decided, and leave nothing behind but its artifacts."""
+    def _perform(self, walk: Walk, decision: Decision, state: Path, version: Version | None = None) -> StepResult:
+        """Do the work of a step on what the walk decided, and leave nothing behind but its artifacts and its log."""
+        step = decision.step
         with tempfile.TemporaryDirectory(prefix=f"gitune-{step}-") as scratch:
             context = StepContext(
                 walk.subject,
@@ -114,7 +153,24 @@ class LocalExecutor:
             )
             work = StepWork(step, context, version)
             with explained(step, work.crashes):
-                return run_apart(work, self.report) if step in HEAVY else work(self.report)
+                return self._apart(work, decision) if step in HEAVY else work(self.report)
+
+    def _apart(self, work: StepWork, decision: Decision) -> StepResult:
+        """Do the work in a child process, and keep what it prints."""
+        spec, folder = work.context.subject.spec.name, self.cache / "logs"
+        _forget_old(folder)
+        now = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+        log = folder / f"{now}-{spec}-{decision.step}-{str(decision.key)[:8]}.log"
+        try:
+            return run_apart(work, self.report, self._children, log)
+        except TransientError:
+            require_going(self._stopped)
+            raise
+        finally:
+            if log.exists() and log.stat().st_size:
+                self.logs.setdefault(spec, {})[decision.step] = log
+            else:
+                log.unlink(missing_ok=True)
 
     def _remember(self, decision: Decision, error: TerminalError) -> None:
         failure = Failure(
@@ -125,6 +181,13 @@ class LocalExecutor:
             at=datetime.now(UTC),
         )
         self.registry.add_failure(failure)
+
+
+def _forget_old(folder: Path) -> None:
+    for path in folder.glob("*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > FORGET:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def environment() -> dict[str, str]:

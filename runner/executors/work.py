@@ -44,7 +44,7 @@ class StepWork:
 
     def __call__(self, report: Report) -> StepResult:
         """Run the step; a deployment's own part here is the check that its version loads."""
-        context = replace(self.context, report=report)
+        context = replace(self.context, report=report, registry=self.context.registry.at_work(report))
         # Imported by case: a child process pays for the imports of its own step only.
         match self.step:
             case "prepare":

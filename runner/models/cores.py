@@ -11,6 +11,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+SHARE = "GITUNE_CORES"
+"""Environment variable with the number of cores a process may use at most."""
+
 ROUNDS = 1_000
 """Rounds that a thread spins before it sleeps, for answers."""
 ROUNDS_IN_TRAINING = 20_000
@@ -18,10 +21,16 @@ ROUNDS_IN_TRAINING = 20_000
 
 
 def available_cores() -> int:
-    """Return the number of cores this process may use; `taskset` and a container's CPU limit count."""
+    """Return the number of cores this process may use; `taskset`, a container's CPU limit and GITUNE_CORES count."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limit = _container_limit()
-    return cores if limit is None else max(1, min(cores, limit))
+    limits = [limit for limit in (_container_limit(), _share()) if limit is not None]
+    return max(1, min([cores, *limits]))
+
+
+def _share() -> int | None:
+    """Return this process's share of the cores, where several steps run side by side."""
+    text = os.environ.get(SHARE, "")
+    return int(text) if text.isdecimal() else None
 
 
 def _container_limit(file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from runner.plan.cost import Accuracy
-from runner.plan.model import SpecPlan
-from runner.plan.walk import Decision
 from runner.registry.facts import Record, Step
 
 ENOUGH = 5
@@ -26,11 +24,6 @@ class Took:
     seconds: float
     predicted: float | None
     """None where nothing was known of such a step."""
-
-
-def expecting(planned: SpecPlan, decision: Decision) -> Decision:
-    """Give a decision what the plan expects of its step, for the record."""
-    return replace(decision, predicted=planned.step(decision.step).estimate.seconds)
 
 
 def took(record: Record) -> Took:

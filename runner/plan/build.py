@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from runner.errors import Problem, SpecError
 from runner.models.memory import Memory
 from runner.plan.accuracy import accuracy_of
 from runner.plan.causes import Shared, Tracer, reason_of
@@ -15,9 +14,11 @@ from runner.plan.estimates import estimate_step
 from runner.plan.history import History
 from runner.plan.model import Plan, PlannedStep, SpecPlan, make_plan
 from runner.plan.reasons import USUAL
+from runner.plan.removal import find_strays, plan_removals
 from runner.plan.settings import own_changes
 from runner.plan.since_release import since_release
 from runner.plan.subject import Subject
+from runner.plan.waiting import or_wait
 from runner.plan.walk import Decision, Walk
 from runner.registry.facts import STEPS, RegistryReader, Step
 from runner.spec.config import Config, Price
@@ -32,6 +33,7 @@ def build_plan(
     through: Step = "deploy",
     memory: Memory | None = None,
     config: Config | None = None,
+    complete: bool = False,
 ) -> Plan:
     """Walk every spec with the outcome of each step that must run unknown.
 
@@ -43,23 +45,18 @@ def build_plan(
         through: last step to plan.
         memory: what training may use here; None leaves memory out of the estimates.
         config: prices and the budget; None knows neither.
-
-    Raises:
-        SpecError: when a spec differs from the released version of its number; all such specs at once.
+        complete: whether these are all specs of the repository: else nothing that is live is undeployed.
     """
     settings = config or Config()
     plans: list[SpecPlan] = []
-    problems: list[Problem] = []
     promised: dict[str, Shared] = {}
     history = History(reader)
     for subject in subjects:
         walk = Walk(subject, reader, delivery, retry, through, history)
-        try:
-            plans.append(_plan_spec(walk, promised, memory, settings.prices.of(subject.spec.compute.profile)))
-        except SpecError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise SpecError(problems)
+        plans.append(_plan_spec(walk, promised, memory, settings.prices.of(subject.spec.compute.profile)))
+    if complete and through == "deploy":
+        strays = find_strays([subject.spec for subject in subjects], reader)
+        plans += plan_removals(strays, plans, reader, delivery)
     plan = make_plan(plans, delivery.checkout.commit, [_content(subject) for subject in subjects])
     return _with_costs(plan, history, settings)
 
@@ -115,7 +112,7 @@ def _told(walk: Walk, step: Step, shared: Mapping[Step, Shared]) -> Decision:
     """Return a walk's decision with what it cannot know: who else runs the step, or what changes for it anyway."""
     if (first := shared.get(step)) is not None:
         return Decision(step, "DEPENDS", f"on {step} of {first.spec}, which has the same inputs", code="shared")
-    decision = walk.decisions[step]
+    decision = or_wait(walk.decisions[step], walk.reader)
     if decision.action != "DEPENDS":
         return decision
     return replace(decision, changes=tuple(own_changes(step, walk)))
@@ -143,6 +140,7 @@ def _planned(decision: Decision, tracer: Tracer, memory: Memory | None, price: P
         key=decision.key,
         reason=reason_of(decision, causes, tracer.walk.subject),
         reason_code=decision.code or USUAL[decision.action],
+        fault=decision.fault,
         changes=list(decision.changes),
         cause=causes,
         nearest=decision.nearest,

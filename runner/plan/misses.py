@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from runner.errors import GituneError, Location
+from runner.errors import Location
 from runner.plan.causes import MADE_BY
 from runner.plan.changes import ROW_WORDS, short
 from runner.plan.history import History
@@ -13,7 +12,7 @@ from runner.plan.keys import prepare_inputs
 from runner.plan.model import Plan, PlannedStep, SpecPlan
 from runner.plan.part import PlanPart
 from runner.plan.reasons import Change, Nearest, ReasonCode, RowCount
-from runner.plan.row_changes import ROLES, RowDifference, between, of_files
+from runner.plan.row_changes import ROLES, RowDifference, between, of_files, places_of
 from runner.plan.subject import Subject
 from runner.registry.facts import Record, Step
 
@@ -125,24 +124,18 @@ def _rows(step: PlannedStep, record: Record, subject: Subject, history: History)
             inputs = prepare_inputs(subject.spec, digests, subject.contract)
             found = of_files(record, inputs, subject, history)
             if found is not None:
-                yield _told("files", found, found.places, _places(record, history))
+                yield _told("files", found, found.places, _by_content(record, history))
         elif change.path in ROLES and step.step == "train":
             found = between(change.path, change.old, change.new, history)
             makers = [history.maker("prepare", change.path, str(digest)) for digest in (change.new, change.old)]
             if found is not None and makers[0] and makers[1]:
-                yield _told(change.path, found, _places(makers[0], history), _places(makers[1], history))
+                yield _told(change.path, found, _by_content(makers[0], history), _by_content(makers[1], history))
 
 
-def _places(record: Record, history: History) -> Mapping[str, Location]:
-    """Return where rows stood when they were prepared; nothing when that is lost."""
-    try:
-        lines = history.reader.read(record.outputs["sources"]).splitlines()
-    except GituneError:
-        return {}
-    places = {}
-    for row in map(json.loads, lines):
-        places[row["id"]] = places[row["id"].rpartition("-")[0]] = Location(row["file"], row["line"])
-    return places
+def _by_content(record: Record, history: History) -> Mapping[str, Location]:
+    """Return where rows stood, by id and by content alone."""
+    places = places_of(record, history)
+    return {**places, **{row.rpartition("-")[0]: where for row, where in places.items()}}
 
 
 def _told(name: str, found: RowDifference, now: Mapping[str, Location], then: Mapping[str, Location]) -> RowsDiffer:

@@ -60,6 +60,8 @@ class PlannedStep(PlanPart):
     """The record that `changes` compares with."""
     estimate: Estimate = Estimate()
     """Expected cost."""
+    fault: bool = False
+    """Whether it is blocked by what a person must mend: the spec's version, a lost artifact, an earlier failure."""
 
 
 class SpecPlan(PlanPart):
@@ -81,6 +83,8 @@ class SpecPlan(PlanPart):
     """What the change does to the bar that the model is judged by."""
     steps: list[PlannedStep]
     """The eight steps in order."""
+    removed: str | None = None
+    """Alias that no spec asks for any more, whose deployment this takes away; null for a spec that is there."""
 
     def step(self, name: Step) -> PlannedStep:
         """Return one step by name."""
@@ -100,7 +104,7 @@ class Plan(PlanPart):
     specs: list[SpecPlan]
     """Every spec asked for, in order of name."""
     summary: dict[str, int]
-    """Number of steps per action."""
+    """Number of steps per action; and as `train` how many trainings will run, or may."""
     digest: str
     """sha256 of what the specs ask for, every step's action and key, what is live, head and base: two equal digests are
     the same plan, whatever it is expected to take and however it is explained."""
@@ -120,16 +124,22 @@ class Plan(PlanPart):
     @property
     def idle(self) -> bool:
         """Whether nothing at all would happen."""
-        return not any(self.summary[action] for action in ("run", "depends", "undeploy"))
+        return not any(self.summary[action] for action in ("run", "depends", "wait", "undeploy"))
+
+    @property
+    def faulty(self) -> bool:
+        """Whether something must be mended before it can be done."""
+        return any(step.fault for spec in self.specs for step in spec.steps)
 
 
 def make_plan(specs: list[SpecPlan], head: str | None, contents: Sequence[object] = ()) -> Plan:
     """Count and digest finished spec plans; `contents` is what their specs ask for, `head` where they were made."""
     counts = Counter(step.action.lower() for spec in specs for step in spec.steps)
+    trainings = sum(step.step == "train" and step.action in ("RUN", "DEPENDS") for spec in specs for step in spec.steps)
     body = [_decided(spec) for spec in specs]
     return Plan(
         specs=specs,
-        summary={action.lower(): counts[action.lower()] for action in get_args(Action)},
+        summary={action.lower(): counts[action.lower()] for action in get_args(Action)} | {"train": trainings},
         digest=digest_json({"specs": body, "contents": list(contents), "head": head}),
         head=head,
         estimate=total_of(specs),
@@ -139,7 +149,7 @@ def make_plan(specs: list[SpecPlan], head: str | None, contents: Sequence[object
 def _decided(spec: SpecPlan) -> object:
     """Return what is decided, without reasons and estimates: those change with what other specs ran meanwhile."""
     steps = [(step.step, settled(step.action), step.key) for step in spec.steps]
-    return [spec.name, spec.version, spec.champion, spec.live, steps]
+    return [spec.name, spec.version, spec.champion, spec.live, spec.removed, steps]
 
 
 def settled(action: Action) -> Action:

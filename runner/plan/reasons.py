@@ -36,8 +36,10 @@ ReasonCode = Literal[
     "retried",
     "shared",
     "uncommitted",
+    "unjudged",
     "up_to_date",
     "upstream",
+    "version_taken",
 ]
 
 # What a decision means that says no more than its action.

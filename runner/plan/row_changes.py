@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runner.errors import GituneError, Location
 from runner.plan.history import History
@@ -101,10 +101,11 @@ def _reading(inputs: Inputs) -> object:
 
 
 def _dataset(artifact: Artifact, history: History) -> Questions | None:
-    data = _bytes(artifact, history)
-    return (
-        None if data is None else {row["id"]: _question(row["messages"]) for row in map(json.loads, data.splitlines())}
-    )
+    rows = _objects(artifact, history)
+    try:
+        return None if rows is None else {row["id"]: _question(row["messages"]) for row in rows}
+    except (KeyError, TypeError):
+        return None
 
 
 def _prepared(record: Record, history: History) -> tuple[Questions, Mapping[str, str]] | None:
@@ -114,11 +115,29 @@ def _prepared(record: Record, history: History) -> tuple[Questions, Mapping[str,
     if sum(record.outputs[role].size for role in ROLES) > LARGEST:
         return None
     sides = [_dataset(record.outputs[role], history) for role in ROLES]
-    sources = _bytes(record.outputs["sources"], history)
-    if sources is None or any(side is None for side in sides):
+    if any(side is None for side in sides):
         return None
     questions = {_content(row): question for side in sides if side for row, question in side.items()}
-    return questions, {_content(row["id"]): row["file"] for row in map(json.loads, sources.splitlines())}
+    places = places_of(record, history)
+    return (questions, {_content(row): where.file for row, where in places.items()}) if places else None
+
+
+def places_of(record: Record, history: History) -> Mapping[str, Location]:
+    """Return where each row stood when it was prepared; nothing when that is lost."""
+    rows = _objects(record.outputs["sources"], history) if "sources" in record.outputs else None
+    try:
+        return {row["id"]: Location(row["file"], row["line"]) for row in rows or ()}
+    except (KeyError, TypeError):
+        return {}
+
+
+def _objects(artifact: Artifact, history: History) -> list[Any] | None:
+    """Read JSON lines. A namespace's artifacts were written by strangers: what is no data of ours is nothing."""
+    data = _bytes(artifact, history)
+    try:
+        return None if data is None else [json.loads(line) for line in data.splitlines()]
+    except ValueError:
+        return None
 
 
 def _bytes(artifact: Artifact, history: History) -> bytes | None:

@@ -17,6 +17,7 @@ from runner.plan.changes import describe, explain_miss, found_in, nearest
 from runner.plan.delivery import Delivery, Obstacle
 from runner.plan.history import History
 from runner.plan.next_version import version_taken
+from runner.plan.pointer import loss, lost, training_of, unjudged
 from runner.plan.reasons import Action, Change, Nearest, ReasonCode
 from runner.plan.rulings import approval_of, hold_on, name_of
 from runner.plan.rulings import words as hold_words
@@ -58,8 +59,8 @@ class Decision:
     """The record that `changes` compares with."""
     code: ReasonCode | None = None
     """Why, for programs; None for the usual reason of the action."""
-    predicted: float | None = None
-    """Seconds that the plan expected it to take."""
+    fault: bool = False
+    """Blocked by what a person must mend in the spec or the registry."""
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Walk:
 
     @property
     def live(self) -> Deployment | None:
-        """The entry that is live under the spec's alias."""
+        """The last entry of the spec's alias; it has no version when that was undeployed."""
         return self.reader.live(self.subject.spec.name, self.subject.spec.deployment.alias)
 
     @property
@@ -117,7 +118,7 @@ class Walk:
         """
         if (released := self.released) is not None:
             return released.champion
-        if (live := self.live) is None:
+        if (live := self.live) is None or live.version is None:
             return None
         version = self.reader.version(live.name, live.version)
         return version.champion if version is not None and self._is_this(version) else live.version
@@ -154,6 +155,10 @@ class Walk:
                 return self._gate()
         assert_never(step)
 
+    def yielded(self, decision: Decision) -> Record | None:
+        """Return what a step that was to run has yielded elsewhere since it was decided."""
+        return self._as_released(decision.step, decision.inputs) or self._known(decision.step, str(decision.key))
+
     def settle(self, decision: Decision, record: Record | None = None) -> None:
         """Note a decision, with the record its step yielded when it is known."""
         self.decisions[decision.step] = decision
@@ -186,7 +191,7 @@ class Walk:
         if failure is not None and not self.retry:
             remedy = f"{failure.hint}; " if failure.hint else ""
             reason = f"failed before: {failure.message} ({remedy}--retry runs it again)"
-            return Decision(step, "BLOCKED", reason, key, inputs, code="failed_before")
+            return Decision(step, "BLOCKED", reason, key, inputs, fault=True, code="failed_before")
         missed = self._miss(step, key, inputs)
         if failure is None:
             return missed
@@ -227,16 +232,21 @@ class Walk:
         released = self.released
         if released is None:
             return decision
-        self._refuse_other_content(decision, released)
-        if decision.action != "REUSE":
-            reason = f"{released.version} is released but its artifacts are lost; restore them or release a new version"
-            return Decision("train", "BLOCKED", reason, decision.key, inputs, code="released_lost")
-        return decision
+        if (taken := self._other_content(decision, released)) is not None:
+            return Decision("train", "BLOCKED", taken, decision.key, inputs, fault=True, code="version_taken")
+        gone = loss(released, self.reader) if decision.record is None else None
+        record = training_of(released, decision.record, () if decision.record else self.reader.records("train"))
+        if gone or record is None:
+            reason = gone or lost(released, "the record of its training")
+            return Decision("train", "BLOCKED", reason, decision.key, inputs, fault=True, code="released_lost")
+        return Decision("train", "REUSE", "up to date", record.key, inputs, record)
 
-    def _refuse_other_content(self, train: Decision, released: Version) -> None:
-        base = self.subject.base
-        if train.key and not keys.same_model(released.content, self.subject.spec, base, train.key):
-            raise self._version_taken(train, released)
+    def _other_content(self, train: Decision, released: Version) -> str | None:
+        """Say that the released version of the spec's number is another model, if it is."""
+        if not train.key or keys.same_model(released.content, self.subject.spec, self.subject.base, train.key):
+            return None
+        problems = self._version_taken(train, released).problems
+        return "; ".join(f"{problem.where}: {problem.message}; {problem.hint}" for problem in problems)
 
     def _version_taken(self, decision: Decision, released: Version) -> SpecError:
         return SpecError([version_taken(decision.inputs, released, self.subject, self.reader)])
@@ -252,7 +262,7 @@ class Walk:
         champion = self.champion
         if number is not None and champion is None and self.released is None:
             reason = f"the champion {number} is missing from the registry; restore it from a copy of the store"
-            return Decision("predict_champion", "BLOCKED", reason, code="champion_missing")
+            return Decision("predict_champion", "BLOCKED", reason, fault=True, code="champion_missing")
         if champion is None:
             return Decision("predict_champion", "NONE", self._no_champion(), code="no_champion")
         content, prompts = champion.content, self.records["prepare"].outputs["prompts"].digest
@@ -269,7 +279,8 @@ class Walk:
     def _no_champion(self) -> str:
         if self.released is not None:
             return f"nothing to compare with was live when {self.released.version} was released"
-        return "the live version is this very model" if self.live else "no version to compare with"
+        is_live = self.live is not None and self.live.version is not None
+        return "the live version is this very model" if is_live else "no version to compare with"
 
     def _score_inputs(self) -> keys.Inputs:
         answers = {subject: self.records[step] for subject, step in SUBJECTS.items() if step in self.records}
@@ -292,22 +303,42 @@ class Walk:
 
     def _deploy(self) -> Decision:
         spec, live, released = self.subject.spec, self.live, self.released
-        if released is not None:
-            # Another apply may have released this number since `train` was decided.
-            self._refuse_other_content(self.decisions["train"], released)
-        if live and live.version == spec.version and live.target == spec.deployment.target:
-            return Decision("deploy", "NONE", f"{spec.version} is live as {spec.deployment.alias}", code="live")
         waiting = self._upstream("deploy")
-        if waiting is not None and waiting.action == "BLOCKED":
-            return waiting
+        if (settled := self._undeployable(live, released, waiting)) is not None:
+            return settled
         if (stop := self._obstacle(live, released)) is not None:
             return Decision("deploy", stop.action, stop.reason, code=stop.code)
         if waiting is not None:
             return Decision("deploy", "DEPENDS", waiting.reason if released else "if its gates pass")
-        was = f"{live.version} → " if live else ""
-        how = "already released, only the pointer moves" if released else self._let_through()
+        was = f"{live.version} → " if live and live.version else ""
         target = {"name": spec.name, "version": spec.version, "alias": spec.deployment.alias}
-        return Decision("deploy", "RUN", f"{was}{spec.version} ({how})", keys.step_key(target), code="not_live")
+        if released is None:
+            reason = f"{was}{spec.version} ({self._let_through()})"
+            return Decision("deploy", "RUN", reason, keys.step_key(target), code="not_live")
+        return self._move(released, live, f"{was}{spec.version}", target)
+
+    def _undeployable(
+        self, live: Deployment | None, released: Version | None, waiting: Decision | None
+    ) -> Decision | None:
+        """Return what is decided whatever git and the gates say: another model, live already, or blocked."""
+        spec, blocked = self.subject.spec, waiting if waiting and waiting.action == "BLOCKED" else None
+        if released is not None and (taken := self._other_content(self.decisions["train"], released)) is not None:
+            # Where `train` does not say so already, another apply has released this number since.
+            return blocked or Decision("deploy", "BLOCKED", taken, fault=True, code="version_taken")
+        if live and live.version == spec.version and live.target == spec.deployment.target:
+            return Decision("deploy", "NONE", f"{spec.version} is live as {spec.deployment.alias}", code="live")
+        return blocked
+
+    def _move(self, released: Version, live: Deployment | None, what: str, target: keys.Inputs) -> Decision:
+        """Move the pointer to a released version, whose every byte is there."""
+        if (stop := unjudged(released, live, self.subject.spec, self.reader)) is not None:
+            return Decision("deploy", "BLOCKED", stop, fault=True, code="unjudged")
+        if (gone := loss(released, self.reader)) is not None:
+            return Decision("deploy", "BLOCKED", gone, fault=True, code="released_lost")
+        digest = released.content.adapter.digest
+        how = f"already released, only the pointer moves; verified sha256:{digest[:12]}"
+        key = keys.step_key(target | {"adapter": digest})
+        return Decision("deploy", "RUN", f"{what} ({how})", key, code="not_live")
 
     def _let_through(self) -> str:
         if (approval := self.approval) is not None:
@@ -323,7 +354,8 @@ class Walk:
         asks = any(rule.rival == "champion" for rule in self.subject.spec.evaluation.gates)
         if released is None and asks and self.compared and (now := self._champion_number()) != self.compared[0]:
             was = self.compared[0] or "none"
-            reason = f"{now} went live while its gates compared with {was}; apply again"
+            what = f"{now} went live" if now else f"{was} was undeployed"
+            reason = f"{what} while its gates compared with {was}; apply again"
             return Obstacle("BLOCKED", reason, "champion_changed")
         if (stop := self.delivery.obstacle(self.subject.loaded, live)) is not None:
             return stop

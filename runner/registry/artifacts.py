@@ -11,13 +11,21 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from runner.digest import CHUNK, digest_bytes, digest_file
-from runner.errors import GituneError, RegistryError
+from runner.errors import GituneError, RegistryError, TransientError
+from runner.progress import Report, silent
 from runner.registry.copies import LocalCopies
 from runner.registry.facts import Artifact
 from runner.registry.store import Store
+from runner.registry.transfers import Transfer
 from runner.registry.trees import Manifest, files_below, manifest_of, parse_manifest
+
+Result = TypeVar("Result")
+
+# Where damaged blobs are kept for whoever wants to know what happened to them.
+CORRUPT = "corrupt"
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -38,16 +46,25 @@ class Artifacts:
 
     Args:
         store: Where blobs are.
-        cache: Folder for fetched copies; may be deleted at any time.
+        copies: The local cache of fetched copies.
+        report: Who is told of transfers that take a while.
+        mends: Whether damaged blobs are set aside, so that the next plan sees that they are missing. Only a step at
+            work does that; whoever just looks changes nothing.
     """
 
-    def __init__(self, store: Store, cache: Path) -> None:
+    def __init__(self, store: Store, copies: LocalCopies, report: Report = silent, *, mends: bool = False) -> None:
         self._store = store
-        self._copies = LocalCopies(cache)
+        self._copies = copies
+        self._report = report
+        self._mends = mends
+
+    def at_work(self, report: Report) -> Artifacts:
+        """Return the same artifacts as a running step uses them."""
+        return Artifacts(self._store, self._copies, report, mends=True)
 
     def put_bytes(self, data: bytes) -> Artifact:
         """Store a small blob."""
-        return self._put(digest_bytes(data), len(data), lambda: [data])
+        return self._put(digest_bytes(data), len(data), lambda: [data], self._transfer("storing", len(data)))
 
     def put_file(self, path: Path) -> Artifact:
         """Store a file, streamed.
@@ -55,14 +72,15 @@ class Artifacts:
         Raises:
             RegistryError: when the file changes while it is being stored.
         """
-        with _reading(path):
-            digest, size = digest_file(path), path.stat().st_size
-        return self._put(digest, size, lambda: _unchanged(path, digest))
+        return self._put_file(path, self._transfer("storing", _size(path)))
 
     def put_tree(self, folder: Path) -> Artifact:
-        """Store a folder: every file, then the manifest that names them."""
+        """Store a folder: every file, several at once, then the manifest that names them."""
         with _reading(folder):
-            files = {name: self.put_file(path) for name, path in files_below(folder)}
+            paths = dict(files_below(folder))
+        moved = self._transfer("storing", sum(map(_size, paths.values())))
+        stored = moved.together(lambda path: self._put_file(path, moved), list(paths.values()))
+        files = dict(zip(paths, stored, strict=True))
         manifest = self.put_bytes(manifest_of(files))
         return Artifact(digest=manifest.digest, size=sum(file.size for file in files.values()), kind="tree")
 
@@ -85,27 +103,55 @@ class Artifacts:
         Raises:
             RegistryError: when bytes are missing or do not match their digest.
         """
+        moved = self._transfer("fetching", artifact.size)
         if artifact.kind == "blob":
-            return self._fetch_blob(artifact.digest)
-        return self._copies.tree(artifact.digest, self._manifest(artifact), self._fetch_blob)
+            return self._fetch_blob(artifact.digest, moved)
+
+        def blobs(digests: list[str]) -> list[Path]:
+            return moved.together(lambda digest: self._fetch_blob(digest, moved), digests)
+
+        manifest = self._manifest(artifact)
+        if self._store.local_path(blob_key(artifact.digest)) is not None:
+            blobs(manifest.digests)  # verified where they are: an older copy of ours must not stand in for them
+        return self._copies.tree(artifact.digest, manifest, blobs)
 
     def read(self, artifact: Artifact) -> bytes:
         """Return a small blob's verified bytes."""
         return self._read(artifact.digest)
 
-    def _put(self, digest: str, size: int, chunks: Callable[[], Iterable[bytes]]) -> Artifact:
+    def _transfer(self, verb: str, size: int) -> Transfer:
+        return Transfer(f"{verb} an artifact ({self._store})", size, self._report)
+
+    def _put_file(self, path: Path, moved: Transfer) -> Artifact:
+        with _reading(path):
+            digest, size = digest_file(path), path.stat().st_size
+        return self._put(digest, size, lambda: _unchanged(path, digest), moved)
+
+    def _put(self, digest: str, size: int, chunks: Callable[[], Iterable[bytes]], moved: Transfer) -> Artifact:
         """Write a blob unless it is there already; one that is there but damaged is written again."""
         key = blob_key(digest)
-        local = self._store.local_path(key)
-        present = self._store.size(key) == size and (local is None or self._copies.digest(local) == digest)
-        if not present:
-            self._store.put_stream(key, chunks())
+        if self._is_stored(key, digest, size):
+            moved.skip(size)
+            return Artifact(digest=digest, size=size)
+        self._store.put_stream(key, moved.counted(chunks()))
+        if (stored := self._store.size(key)) != size:
+            raise TransientError(
+                f"{key} was stored in {self._store} with {stored} bytes instead of {size}", hint="Apply again."
+            )
         return Artifact(digest=digest, size=size)
 
-    def _fetch_blob(self, digest: str) -> Path:
+    def _is_stored(self, key: str, digest: str, size: int) -> bool:
+        if self._store.size(key) != size:
+            return False
+        if (local := self._store.local_path(key)) is not None:
+            return self._copies.digest(local) == digest
+        # Small ones are looked into, manifests above all. What is wrong with a large one shows when it is fetched.
+        return size > CHUNK or digest_bytes(self._store.read(key) or b"") == digest
+
+    def _fetch_blob(self, digest: str, moved: Transfer) -> Path:
         local = self._store.local_path(blob_key(digest))
         if local is None:
-            return self._copies.blob(digest, lambda: self._stream(digest))
+            return self._twice(digest, lambda: self._copies.blob(digest, lambda: moved.counted(self._stream(digest))))
         with _reading(local):
             if self._copies.digest(local) != digest:
                 raise self._damaged(digest)
@@ -120,15 +166,25 @@ class Artifacts:
             sha.update(chunk)
             yield chunk
         if sha.hexdigest() != digest:
-            raise self._damaged(digest)
+            raise _OtherBytesError
 
     def _read(self, digest: str) -> bytes:
+        return self._twice(digest, lambda: self._read_once(digest))
+
+    def _read_once(self, digest: str) -> bytes:
         data = self._store.read(blob_key(digest))
         if data is None:
             raise self._lost(digest)
         if digest_bytes(data) != digest:
-            raise self._damaged(digest)
+            raise _OtherBytesError
         return data
+
+    def _twice(self, digest: str, attempt: Callable[[], Result]) -> Result:
+        """Try again what arrived with other bytes: it may have been damaged on its way only."""
+        for _ in range(2):
+            with contextlib.suppress(_OtherBytesError):
+                return attempt()
+        raise self._damaged(digest)
 
     def _manifest(self, artifact: Artifact) -> Manifest:
         return parse_manifest(self._read(artifact.digest))
@@ -141,11 +197,30 @@ class Artifacts:
         )
 
     def _damaged(self, digest: str) -> RegistryError:
+        """Say that a blob is damaged; at work, set it aside too, so that it counts as missing from now on."""
+        key, aside = blob_key(digest), f"{CORRUPT}/{digest}"
+        message = f"artifact {digest} is damaged: {key} in the store {self._store} has other bytes"
+        remedy = "If a released version needs it, restore it from a copy of the store; else apply again: "
+        if self._mends:
+            try:
+                self._store.set_aside(key, aside)
+            except GituneError as error:
+                return RegistryError(f"{message}, and cannot be set aside: {error.message}", hint=error.hint)
+            return RegistryError(
+                message, hint=f"{remedy}the step that made it runs once more. The damaged bytes are now {aside}."
+            )
         return RegistryError(
-            f"artifact {digest} is damaged: {blob_key(digest)} in the store {self._store} has other bytes",
-            hint="Restore it from a copy of the store. If it belongs to no released version, delete it and apply "
-            "again: the step that made it runs once more.",
+            message, hint=f"{remedy}the step that reads it sets it aside, and the next apply runs what made it."
         )
+
+
+class _OtherBytesError(Exception):
+    """What was read is not what its digest says."""
+
+
+def _size(path: Path) -> int:
+    with _reading(path):
+        return path.stat().st_size
 
 
 def _unchanged(path: Path, digest: str) -> Iterator[bytes]:

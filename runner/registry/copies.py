@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from runner.digest import digest_file
 from runner.errors import GituneError, RegistryError
+from runner.registry.cache_limit import CacheLimit, aside, touch
 from runner.registry.trees import Manifest, files_below
 
 
 class LocalCopies:
-    """Keeps copies of artifacts below `cache`."""
+    """Keeps copies of artifacts below `cache`, up to `max_size` bytes (None: no limit)."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, max_size: int | None = None) -> None:
         self._cache = cache
+        self._limit = CacheLimit(cache, max_size)
         self._known: dict[tuple[int, int, int, int], str] = {}
 
     def digest(self, path: Path) -> str:
@@ -38,22 +39,29 @@ class LocalCopies:
         """Return the copy of a blob; `download` yields its bytes, and raises when they are wrong."""
         path = self._cache / "blobs" / digest[:2] / digest[2:]
         with self._explained():
+            self._limit.hold(digest)  # before it is looked at: what is held stays
             if not (path.is_file() and self.digest(path) == digest):
-                with _aside(path) as temporary:
+                with aside(path) as temporary:
                     _write(temporary, download())
                     temporary.replace(path)
+                self._limit.make_room()
+            touch(path)
         return path
 
-    def tree(self, digest: str, manifest: Manifest, blob: Callable[[str], Path]) -> Path:
-        """Return the folder of a tree, put together from the verified files that `blob` finds."""
+    def tree(self, digest: str, manifest: Manifest, blobs: Callable[[list[str]], list[Path]]) -> Path:
+        """Return the folder of a tree, put together from the verified files that `blobs` finds."""
         path = self._cache / "trees" / digest
         with self._explained():
+            self._limit.hold(digest)
             if self._is_intact(path, manifest):
+                touch(path)
                 return path
-            with _aside(path) as temporary:
+            found = dict(zip(manifest.digests, blobs(manifest.digests), strict=True))
+            with aside(path) as temporary:
                 for name, file in manifest.files.items():
-                    _link(blob(file.digest), temporary / name)
+                    _link(found[file.digest], temporary / name)
                 self._move(temporary, path, manifest)
+            self._limit.make_room()
         return path
 
     def _is_intact(self, folder: Path, manifest: Manifest) -> bool:
@@ -68,12 +76,14 @@ class LocalCopies:
     def _move(self, temporary: Path, path: Path, manifest: Manifest) -> None:
         temporary.mkdir(exist_ok=True)  # a tree without files
         if path.is_dir():
-            with _aside(path) as discarded:
+            if self._is_intact(path, manifest):  # another process was faster, and may be reading in it
+                return
+            with aside(path) as discarded:
                 path.rename(discarded)
         try:
             temporary.rename(path)
         except OSError:
-            if not self._is_intact(path, manifest):  # else another process was faster
+            if not self._is_intact(path, manifest):  # faster by a hair
                 raise
 
     @contextlib.contextmanager
@@ -85,20 +95,6 @@ class LocalCopies:
                 f"cannot keep a copy below {self._cache}: {error.strerror or error}",
                 hint="Look at permissions and free space.",
             ) from error
-
-
-@contextlib.contextmanager
-def _aside(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` that nobody else uses; what is left there afterwards is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name[:16]}-{secrets.token_hex(8)}"
-    try:
-        yield temporary
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
 
 
 def _write(path: Path, chunks: Iterable[bytes]) -> None:

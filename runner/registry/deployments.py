@@ -1,17 +1,25 @@
 """The log of what is live: `deployments/<name>/<alias>/<number>.json`, append-only.
 
 Creating the next number is compare-and-swap, history and rollback in one: it needs nothing but create-if-absent, and a
-pointer that moves back to an old version is a new entry, so a slow writer never mistakes it for the past.
+pointer that moves back to an old version is a new entry, so a slow writer never mistakes it for the past. An entry
+without a version takes away what was live.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
 
 from runner.errors import ConflictError, RegistryError
 from runner.registry.entries import decode, encode, numbered
 from runner.registry.facts import Deployment
 from runner.registry.store import Store, check_name
+from runner.spec.semver import parse
 
 DEPLOYMENTS = "deployments"
+
+Move = Literal["deploy", "rollback", "redeploy", "undeploy"]
+"""A first time; back to a lower version that was live before; any other version again; nothing any more."""
 
 
 class Deployments:
@@ -34,6 +42,11 @@ class Deployments:
         """Return the last entry of every log, by name and alias."""
         logs = numbered(self._store, DEPLOYMENTS)
         return [self._read(logs[log][max(logs[log])], max(logs[log])) for log in sorted(logs)]
+
+    def names(self) -> list[tuple[str, str]]:
+        """Return name and alias of every log, in order; reads no entry."""
+        logs = [log.split("/")[1:] for log in numbered(self._store, DEPLOYMENTS)]
+        return sorted((log[0], log[1]) for log in logs if len(log) == 2)  # noqa: PLR2004 - name and alias
 
     def append(self, entry: Deployment) -> None:
         """Create the entry under its own number.
@@ -63,6 +76,24 @@ class Deployments:
                 hint="Restore that file from a copy of the store.",
             )
         return entry
+
+
+def moves(log: Sequence[Deployment]) -> list[Move]:
+    """Say of each entry of a whole log, oldest first, what it did."""
+    found: list[Move] = []
+    seen: set[str] = set()
+    latest: str | None = None
+    for entry in log:
+        if entry.version is None:
+            found.append("undeploy")
+            continue
+        if entry.version not in seen:
+            found.append("deploy")
+        else:
+            found.append("rollback" if latest and parse(entry.version) < parse(latest) else "redeploy")
+        seen.add(entry.version)
+        latest = entry.version
+    return found
 
 
 def _folder(name: str, alias: str) -> str:

@@ -1,7 +1,8 @@
 """What the registry knows, as immutable JSON facts, and the two views of it: a reader for planners, a writer for steps.
 
 Everything here is append-only: a record, a version or a deployment entry is created once and never changes.
-Layout (see docs/architecture.md): `blobs/`, `records/`, `failures/`, `versions/`, `deployments/`, `decisions/`.
+Layout (see docs/architecture.md): `blobs/`, `records/`, `failures/`, `leases/`, `versions/`, `deployments/`,
+`decisions/`. Leases are the exception: of a running step's signs of life only the last is kept.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
+
+from runner.progress import Report
 
 Step = Literal["prepare", "train", "predict_base", "predict_tuned", "predict_champion", "score", "gate", "deploy"]
 
@@ -106,6 +109,37 @@ class Failure(Fact):
     """When, UTC."""
 
 
+class Lease(Fact):
+    """A numbered sign of life of whoever is at a step. The highest number tells who that is, and whether it is over."""
+
+    step: str
+    """Which step. All predictions share one log of leases per key, as they share answers."""
+    key: str
+    """Its key."""
+    number: int
+    """Position, from 1. Creating the next one is compare-and-swap."""
+    owner: str
+    """Random name of one apply."""
+    host: str
+    """Name of its machine, for people."""
+    pid: int
+    """Its process there, for people."""
+    run_url: str | None = None
+    """Page of its CI run, where there is one."""
+    spec: str
+    """Name of the spec that it runs the step for."""
+    started: datetime
+    """When it was claimed, by its own clock, which nobody compares with another."""
+    released: bool = False
+    """Whether it has ended."""
+
+    @property
+    def holder(self) -> str:
+        """Say who holds it."""
+        said = f"pid {self.pid} on {self.host}" + (f", {self.run_url}" if self.run_url else "")
+        return "".join(char if char.isprintable() else "?" for char in said)
+
+
 class Content(Fact):
     """What a version is: everything that decides how it answers."""
 
@@ -186,7 +220,7 @@ class Proof(Fact):
 
 
 class Deployment(Fact):
-    """One entry of the log of `name/alias`; the last entry is what is live."""
+    """One entry of the log of `name/alias`; the last one says what is live, if anything is."""
 
     number: int
     """Position in the log, from 1."""
@@ -194,10 +228,10 @@ class Deployment(Fact):
     """Name of the spec."""
     alias: str
     """Pointer, such as `production`."""
-    version: str
-    """What went live."""
+    version: str | None
+    """What went live; null where what was live was undeployed."""
     previous: str | None
-    """What was live before."""
+    """What was live before; null when nothing was."""
     commit: str
     """Git commit that asked for it."""
     target: str
@@ -226,6 +260,12 @@ class RegistryReader(Protocol):
     def failure(self, step: Step, key: str) -> Failure | None:
         """Return the newest terminal failure of a key."""
 
+    def lease(self, step: Step, key: str) -> Lease | None:
+        """Return the lease of a key that looks held; its holder may have been killed on another machine."""
+
+    def leases(self) -> list[Lease]:
+        """Return all leases that look held, by step and key."""
+
     def version(self, name: str, version: str) -> Version | None:
         """Return a released version."""
 
@@ -236,10 +276,13 @@ class RegistryReader(Protocol):
         """Return the whole log of an alias, oldest first."""
 
     def live(self, name: str, alias: str) -> Deployment | None:
-        """Return the last entry of the log."""
+        """Return the last entry of the log; nothing is live when it has no version."""
 
     def deployed(self) -> list[Deployment]:
-        """Return what is live under every name and alias."""
+        """Return the last entry of every log, by name and alias."""
+
+    def logs(self) -> list[tuple[str, str]]:
+        """Return name and alias of every deployment log, in order."""
 
     def broken_link(self, entry: Deployment) -> str | None:
         """Return what does not verify of a log entry, its version's file and records; reads no artifact."""
@@ -270,6 +313,9 @@ class RegistryReader(Protocol):
 class RegistryWriter(RegistryReader, Protocol):
     """What `reconcile`, `steps` and gc may do: look, and append."""
 
+    def at_work(self, report: Report) -> RegistryWriter:
+        """Return this registry as a running step uses it: transfers are told, and damaged blobs are set aside."""
+
     def put_bytes(self, data: bytes) -> Artifact:
         """Store a small blob."""
 
@@ -279,8 +325,17 @@ class RegistryWriter(RegistryReader, Protocol):
     def put_tree(self, folder: Path) -> Artifact:
         """Store a folder: every file, then the manifest that names them."""
 
+    def last_lease(self, step: Step, key: str) -> Lease | None:
+        """Return the newest lease of a key, held, abandoned or ended."""
+
+    def add_lease(self, lease: Lease) -> bool:
+        """Write a lease under its number; False when somebody else took that number or a later one."""
+
     def add_record(self, record: Record) -> None:
         """Append a record under the next number of its key; the commit point of a step."""
+
+    def add_record_once(self, record: Record) -> Record:
+        """Append a record unless its key has a valid one by now; return the one that counts."""
 
     def add_failure(self, failure: Failure) -> None:
         """Remember a terminal failure."""

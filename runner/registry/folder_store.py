@@ -82,6 +82,27 @@ class FolderStore:
                 temporary.replace(path)
             _sync_folder(path.parent)
 
+    def delete(self, key: str) -> bool:
+        """Remove an object; return False when there is none."""
+        path = self._path(key)
+        with self._explained("delete", key):
+            try:
+                path.unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            _sync_folder(path.parent)
+        return True
+
+    def set_aside(self, key: str, to: str) -> None:
+        """Move an object to another key, replacing what was there; nothing happens when there is none."""
+        path, target = self._path(key), self._path(to)
+        with self._explained("move", key):
+            _make_folder(target.parent)
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                path.replace(target)
+                _sync_folder(target.parent)
+                _sync_folder(path.parent)
+
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a folder, in no particular order."""
         with self._explained("list", prefix):

@@ -87,6 +87,21 @@ class Overlay:
         self._require_own(key)
         self._own.put_stream(key, chunks)
 
+    def delete(self, key: str) -> bool:
+        """Remove an object below the prefix; return False when there is none."""
+        self._require_own(key)
+        return self._own.delete(key)
+
+    def set_aside(self, key: str, to: str) -> None:
+        """Move an object below the prefix to another key."""
+        self._require_own(key)
+        if self._own.size(key) is None and self._main.size(key) is not None:
+            raise RegistryError(
+                f"{key} is main's, and the namespace {self._namespace} changes nothing there",
+                hint="Apply on the deploy branch: it sets damaged bytes aside, and the apply after it makes them anew.",
+            )
+        self._own.set_aside(key, to)
+
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a folder, main's and its own, each once."""
         seen = set()

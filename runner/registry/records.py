@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from runner.registry.entries import AnyFact, append, decode, numbered
+from runner.registry.entries import AnyFact, append, decode, encode, numbered
 from runner.registry.facts import Artifact, Failure, Record, Step
 from runner.registry.store import Store, check_name
 
@@ -54,6 +54,20 @@ class Records:
     def add(self, record: Record) -> None:
         """Append a record under the next number of its key."""
         append(self._store, f"{RECORDS}/{record.step}/{check_name(record.key)}", record)
+
+    def add_once(self, record: Record) -> Record:
+        """Append a record unless its key has a valid one by now; return the one that counts.
+
+        Of several that were made of one key at the same time one is kept: later steps are made of its artifacts.
+        """
+        log = f"{RECORDS}/{record.step}/{check_name(record.key)}"
+        while True:
+            entries = numbered(self._store, log).get(log, {})
+            found = self._newest_first(Record, entries)
+            if (known := next((r for r in found if self._is_valid(r, record.step, record.key)), None)) is not None:
+                return known
+            if self._store.create(f"{log}/{max(entries, default=0) + 1}.json", encode(record)):
+                return record
 
     def add_failure(self, failure: Failure) -> None:
         """Append a failure under the next number of its key."""

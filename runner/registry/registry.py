@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.progress import Report
 from runner.registry.artifacts import Artifacts
 from runner.registry.chain import Chain
+from runner.registry.copies import LocalCopies
 from runner.registry.decisions import Decisions
 from runner.registry.deployments import Deployments
 from runner.registry.facts import (
     Artifact,
     Deployment,
     Failure,
+    Lease,
     Record,
     RegistryWriter,
     Ruling,
@@ -23,6 +27,8 @@ from runner.registry.facts import (
     Summary,
     Version,
 )
+from runner.registry.leases import Leases
+from runner.registry.marker import check_marker, put_marker
 from runner.registry.namespaces import Overlay, inside
 from runner.registry.records import Records
 from runner.registry.store import Store, open_store
@@ -30,22 +36,31 @@ from runner.registry.summaries import Summaries
 from runner.registry.versions import Versions
 
 
-def open_registry(config_store_url: str, root: Path, cache: Path) -> Registry:
+def open_registry(config_store_url: str, root: Path, cache: Path, max_cache: int | None = None) -> Registry:
     """Open the registry that `registry/config.yaml` names.
 
     Args:
         config_store_url: A folder (relative to `root` or absolute), or the URL of an object store.
         root: The repository.
         cache: Folder for verified local copies of artifacts.
+        max_cache: Bytes that they may take; None sets no limit.
 
     Raises:
-        RegistryError: when the URL is of no known kind.
+        RegistryError: when the URL is of no known kind, or a newer release made the store.
+        TransientError: when the store cannot be reached.
     """
-    return Registry(open_store(config_store_url, root), cache)
+    registry = Registry(open_store(config_store_url, root), cache, max_cache)
+    registry.check_layout()
+    return registry
 
 
 def open_namespace(
-    config_store_url: str, root: Path, cache: Path, namespace: str, shown: tuple[Step, ...] | None = None
+    config_store_url: str,
+    root: Path,
+    cache: Path,
+    namespace: str,
+    shown: tuple[Step, ...] | None = None,
+    max_cache: int | None = None,
 ) -> Registry:
     """Open the registry as the runs of a pull request see it: they read all of it, and write below `pr/<number>/`.
 
@@ -55,26 +70,43 @@ def open_namespace(
         cache: Folder for verified local copies of artifacts.
         namespace: Such as `pr/12`.
         shown: Steps whose records of the namespace are seen, and nothing is written; default: all of it.
+        max_cache: As for `open_registry`.
 
     Raises:
         UsageError: when it is no namespace.
         RegistryError: when the URL is of no known kind.
     """
     main, own = (open_store(url, root) for url in (config_store_url, inside(config_store_url, namespace)))
-    return Registry(Overlay(main, own, namespace, shown), cache)
+    return Registry(Overlay(main, own, namespace, shown), cache, max_cache)
 
 
 class Registry(RegistryWriter):
-    """Artifacts, records, versions and deployments of one store."""
+    """Artifacts, records, leases, versions and deployments of one store."""
 
-    def __init__(self, store: Store, cache: Path) -> None:
-        self._artifacts = Artifacts(store, cache)
+    def __init__(self, store: Store, cache: Path, max_cache: int | None = None) -> None:
+        self._store = store
+        self._marked = False
+        self._artifacts = Artifacts(store, LocalCopies(cache, max_cache))
         self._records = Records(store, self._artifacts.exists)
         self._summaries = Summaries(store, cache)
+        self._leases = Leases(store, cache)
         self._versions = Versions(store)
         self._deployments = Deployments(store)
         self._decisions = Decisions(store)
         self._chain = Chain(store)
+
+    def __str__(self) -> str:
+        return str(self._store)
+
+    def check_layout(self) -> bool:
+        """Return whether anything was ever written here. Raises RegistryError when a newer release made the store."""
+        return check_marker(self._store)
+
+    def at_work(self, report: Report) -> Registry:
+        """Return this registry as a running step uses it: transfers are told, and damaged blobs are set aside."""
+        working = copy.copy(self)
+        working._artifacts = self._artifacts.at_work(report)  # noqa: SLF001 - a copy of our own
+        return working
 
     def record(self, step: Step, key: str) -> Record | None:
         """Return the newest valid record of a key: one whose artifacts all exist with the right size."""
@@ -96,6 +128,14 @@ class Registry(RegistryWriter):
         """Return the newest terminal failure of a key."""
         return self._records.failure(step, key)
 
+    def lease(self, step: Step, key: str) -> Lease | None:
+        """Return the lease of a key that looks held; its holder may have been killed on another machine."""
+        return self._leases.held(step, key)
+
+    def leases(self) -> list[Lease]:
+        """Return all leases that look held, by step and key."""
+        return self._leases.all_held()
+
     def version(self, name: str, version: str) -> Version | None:
         """Return a released version."""
         return self._versions.find(name, version)
@@ -109,11 +149,11 @@ class Registry(RegistryWriter):
         return self._deployments.log(name, alias)
 
     def live(self, name: str, alias: str) -> Deployment | None:
-        """Return the last entry of the log."""
+        """Return the last entry of the log; nothing is live when it has no version."""
         return self._deployments.live(name, alias)
 
     def deployed(self) -> list[Deployment]:
-        """Return what is live under every name and alias."""
+        """Return the last entry of every log, by name and alias."""
         return self._deployments.all_live()
 
     def broken_link(self, entry: Deployment) -> str | None:
@@ -132,6 +172,10 @@ class Registry(RegistryWriter):
         """Return every decision about a name, oldest first."""
         return self._decisions.all(name)
 
+    def logs(self) -> list[tuple[str, str]]:
+        """Return name and alias of every deployment log, in order."""
+        return self._deployments.names()
+
     def exists(self, artifact: Artifact) -> bool:
         """Return whether all bytes of an artifact are there with the right size."""
         return self._artifacts.exists(artifact)
@@ -146,34 +190,61 @@ class Registry(RegistryWriter):
 
     def put_bytes(self, data: bytes) -> Artifact:
         """Store a small blob."""
+        self._mark()
         return self._artifacts.put_bytes(data)
 
     def put_file(self, path: Path) -> Artifact:
         """Store a file, streamed."""
+        self._mark()
         return self._artifacts.put_file(path)
 
     def put_tree(self, folder: Path) -> Artifact:
         """Store a folder: every file, then the manifest that names them."""
+        self._mark()
         return self._artifacts.put_tree(folder)
+
+    def last_lease(self, step: Step, key: str) -> Lease | None:
+        """Return the newest lease of a key, held, abandoned or ended."""
+        return self._leases.last(step, key)
+
+    def add_lease(self, lease: Lease) -> bool:
+        """Write a lease under its number; False when somebody else took that number or a later one."""
+        self._mark()
+        return self._leases.add(lease)
 
     def add_record(self, record: Record) -> None:
         """Append a record under the next number of its key; the commit point of a step."""
+        self._mark()
         self._records.add(record)
+
+    def add_record_once(self, record: Record) -> Record:
+        """Append a record unless its key has a valid one by now; return the one that counts."""
+        self._mark()
+        return self._records.add_once(record)
 
     def add_failure(self, failure: Failure) -> None:
         """Remember a terminal failure."""
+        self._mark()
         self._records.add_failure(failure)
 
     def release(self, version: Version) -> None:
         """Create a version. Raises ConflictError when it exists with other content."""
         self._versions.release(version)
+        self._mark()
 
     def append_deployment(self, entry: Deployment) -> Deployment:
         """Create the next entry of a log; return it with its proof. Raises ConflictError when the number is taken."""
         sealed = self._chain.seal(entry)
         self._deployments.append(sealed)
+        self._mark()
         return sealed
 
     def add_ruling(self, ruling: Ruling) -> None:
         """Create the next decision about a name. Raises ConflictError when the number is taken."""
         self._decisions.add(ruling)
+        self._mark()
+
+    def _mark(self) -> None:
+        if not self._marked:
+            put_marker(self._store)
+            self._marked = True

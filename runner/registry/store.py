@@ -26,7 +26,11 @@ _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 
 
 class Store(Protocol):
-    """Bytes by key. A key is a relative path such as `records/train/<key>/1.json`."""
+    """Bytes by key. A key is a relative path such as `records/train/<key>/1.json`.
+
+    Every call raises `TransientError` when the store cannot be reached, and `RegistryError` for what waiting does not
+    mend. What was not there is never said of a store that could not be asked.
+    """
 
     def read(self, key: str) -> bytes | None:
         """Return all bytes of a small object, or None when there is none."""
@@ -38,10 +42,19 @@ class Store(Protocol):
         """Return the size of an object in bytes, or None when there is none."""
 
     def create(self, key: str, data: bytes) -> bool:
-        """Create a small object; return False, and change nothing, when the key is taken."""
+        """Create a small object; return False, and change nothing, when the key is taken.
+
+        Two writers must not create equal bytes: after an answer that was lost, equal bytes are taken for one's own.
+        """
 
     def put_stream(self, key: str, chunks: Iterable[bytes]) -> None:
         """Write an object from pieces, replacing what was there; nothing is replaced when the iterable raises."""
+
+    def delete(self, key: str) -> bool:
+        """Remove an object; return False when there is none."""
+
+    def set_aside(self, key: str, to: str) -> None:
+        """Move an object to another key, replacing what was there; nothing happens when there is none."""
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a folder such as `records/train`, in no particular order."""

@@ -36,6 +36,11 @@ class Manifest(Fact):
     """Path with `/` between its parts -> file."""
 
     @property
+    def digests(self) -> list[str]:
+        """Digests of all files, each once."""
+        return sorted({file.digest for file in self.files.values()})
+
+    @property
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(file.size for file in self.files.values())

@@ -68,9 +68,10 @@ def _deployments(version: Version, alias: str, registry: RegistryReader) -> Iter
         detail = f"{alias}: {proven} of {len(log)} entries chained to the one before{older}"
         yield Link("log", detail, "; ".join(faults.values()) or None)
     for entry in log:
-        if entry.version == version.version:
+        if (entry.version or entry.previous) == version.version:
+            what = "deployment" if entry.version else "undeployment"
             at = f"{alias} #{entry.number} at {entry.deployed:%Y-%m-%d %H:%M} by {entry.commit[:12]}"
-            yield Link("deployment", at, faults.get(entry.number))
+            yield Link(what, at, faults.get(entry.number))
 
 
 def _records(version: Version, registry: RegistryReader) -> Iterator[tuple[Step, Record]]:

@@ -50,12 +50,19 @@ def render_plan(plan: Plan, color: bool, width: int | None = None) -> str:  # no
         color: whether the terminal shows ANSI colours.
         width: its columns; None wraps no line.
     """
-    busy = [spec for spec in plan.specs if not up_to_date(spec)]
-    if not busy:
-        return "\n".join([f"No changes. {_count(len(plan.specs))} up to date.", *_elsewhere(plan.specs)])
-    blocks = [_legend(busy, color=color), *("\n".join(_spec(spec, color=color, width=width)) for spec in busy)]
-    if idle := [spec for spec in plan.specs if up_to_date(spec)]:
+    specs, removed = split_removed(plan)
+    busy, going = ([spec for spec in group if not up_to_date(spec)] for group in (specs, removed))
+    staying = [spec for spec in removed if up_to_date(spec)]
+    if not busy and not going:
+        return "\n".join([f"No changes. {_count(len(specs))} up to date.", *_elsewhere(specs), *_removals(staying)])
+    shown = ("\n".join(_spec(spec, color=color, width=width)) for spec in busy)
+    blocks = [_legend(busy + going, color=color), *shown]
+    if removals := "\n".join(_removals(going, color=color)):
+        blocks.append(removals)
+    if idle := [spec for spec in specs if up_to_date(spec)]:
         blocks.append("\n".join([f"{_count(len(idle))} up to date.", *_elsewhere(idle)]))
+    if staying:
+        blocks.append("\n".join(_removals(staying)))
     blocks.append(_summary(plan))
     return "\n\n".join(blocks)
 
@@ -73,12 +80,30 @@ def _elsewhere(specs: list[SpecPlan]) -> Iterator[str]:
             yield printable(f"  {spec.name} {spec.version} is not deployed here: {reason}")
 
 
+def split_removed(plan: Plan) -> tuple[list[SpecPlan], list[SpecPlan]]:
+    """Return the plans of specs that are there, and those that take a deployment away."""
+    return (
+        [spec for spec in plan.specs if spec.removed is None],
+        [spec for spec in plan.specs if spec.removed is not None],
+    )
+
+
+def _removals(specs: list[SpecPlan], *, color: bool = False) -> Iterator[str]:
+    """Say in a line each what is live and not asked for any more, and what becomes of it."""
+    for spec in specs:
+        step = spec.step("deploy")
+        sign = _SIGNS[step.action]
+        verb = "undeploy" if step.action in ("UNDEPLOY", "DEPENDS") else "still live:"
+        what = printable(f"{spec.name} {spec.version} as {spec.removed}")
+        yield f"{_paint(f'{sign.sign} {verb}', sign, color=color)} {what}: {printable(step.reason)}"
+
+
 def _count(specs: int) -> str:
     return f"{specs} spec{' is' if specs == 1 else 's are'}"
 
 
 def _legend(specs: list[SpecPlan], *, color: bool) -> str:
-    used = {step.action for spec in specs for step in spec.steps}
+    used = {step.action for spec in specs for step in (spec.steps[-1:] if spec.removed else spec.steps)}
     entries = (f"{_paint(sign.sign, sign, color=color)} {sign.meaning}" for act, sign in _SIGNS.items() if act in used)
     return "Gitune will do the following:\n  " + "   ".join(entries)
 
@@ -157,6 +182,8 @@ def counts_of(plan: Plan) -> str:
         counts.append(f"{waiting} waiting")
     if removed := plan.summary.get("undeploy", 0):
         counts.append(f"{removed} to undeploy")
+    uncertain = "at most " if any(spec.step("train").action == "DEPENDS" for spec in plan.specs) else ""
+    counts.append(f"train steps: {uncertain}{plan.summary.get('train', 0)}")
     return f"Plan: {', '.join(counts)}."
 
 

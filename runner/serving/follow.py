@@ -1,8 +1,8 @@
 """The deployment log -> engines that are loaded and ready, one for each `name/alias`.
 
 `Follower` looks at the registry twice a second. A new entry is loaded beside the old one, then takes its place, then
-the old engine closes when its last request has ended; so a deploy drops nothing. What cannot be loaded changes
-nothing: the old version goes on answering, and `troubles()` says why.
+the old engine closes when its last request has ended; so a deploy drops nothing. An undeployment closes it likewise.
+What cannot be loaded changes nothing: the old version goes on answering, and `troubles()` says why.
 """
 
 from __future__ import annotations
@@ -132,10 +132,28 @@ class Follower:
         deployed = self._deployed()
         if deployed is None:
             return
+        kept = set()
         for entry in deployed:
-            if self._is_due(entry):
-                self._bring_up(entry)
-        self._let_go({(entry.name, entry.alias) for entry in deployed})
+            if entry.version is None and self._may_let_go(entry):
+                continue
+            kept.add((entry.name, entry.alias))
+            if entry.version is not None and self._is_due(entry):
+                self._bring_up(entry, entry.version)
+        self._let_go(kept)
+
+    def _may_let_go(self, entry: Deployment) -> bool:
+        """Whether an entry that takes a deployment away is proven; what serves goes on serving otherwise."""
+        key = (entry.name, entry.alias)
+        if key not in self._table:
+            return True
+        if not self._is_due(entry):
+            return False
+        try:
+            self._require_proof(entry)
+        except RegistryError as error:
+            self._note(key, entry, error)
+            return False
+        return True
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -174,12 +192,12 @@ class Follower:
             return self._clock() >= trouble.retry_at
         return True
 
-    def _bring_up(self, entry: Deployment) -> None:
+    def _bring_up(self, entry: Deployment, number: str) -> None:
         """Load what an entry asks for; only when that worked, put it in the old one's place."""
         key = (entry.name, entry.alias)
         try:
             self._require_proof(entry)
-            version = self._registry.version(entry.name, entry.version)
+            version = self._registry.version(entry.name, number)
             if version is None:
                 raise RegistryError(f"{exact_name(entry)} is deployed, but the registry has no such version")  # noqa: TRY301
             shared = self._pool.open(version)
@@ -201,7 +219,7 @@ class Follower:
             )
         if (fault := self._registry.broken_link(entry)) is not None:
             raise RegistryError(
-                f"{exact_name(entry)} is not loaded, its proof is broken: {fault}",
+                f"entry {entry.number} of {entry.name}/{entry.alias} is not followed, its proof is broken: {fault}",
                 hint=f"`gitune explain {entry.name}` shows it; restore what does not verify from a copy of the store",
             )
 
@@ -235,7 +253,8 @@ class Follower:
         wait = min(0.5 * 2**attempts, LONGEST_WAIT)
         with self._lock:
             self._troubles[key] = Trouble(entry, str(error) or repr(error), attempts, self._clock() + wait)
-        log.error("cannot load %s (%s), next try in %.0f s: %s", exact_name(entry), entry.alias, wait, error)
+        what = f"load {exact_name(entry)}" if entry.version else f"undeploy {entry.name}"
+        log.error("cannot %s (%s), next try in %.0f s: %s", what, entry.alias, wait, error)
 
     def _clear_trouble(self, key: tuple[str, str]) -> None:
         with self._lock:

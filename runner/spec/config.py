@@ -52,6 +52,10 @@ class Prices(Section):
         return self.default if profile == "default" else None
 
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(MB|GB|TB)")
+_UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
 class Policy(Section):
     """Rules that every spec must keep."""
 
@@ -71,11 +75,33 @@ class Policy(Section):
         return branch
 
 
+class Cache(Section):
+    """Copies of artifacts on this machine."""
+
+    max_size: str = "50GB"
+    """Size that fetched copies may grow to, such as 500MB, 50GB or 2TB; what was not used for longest goes first."""
+
+    @field_validator("max_size")
+    @classmethod
+    def _is_a_size(cls, size: str) -> str:
+        if _SIZE.fullmatch(size.strip()) is None:
+            raise ValueError("write a number and MB, GB or TB, such as 50GB")
+        return size
+
+    @property
+    def max_bytes(self) -> int:
+        """The same in bytes."""
+        number, unit = _SIZE.fullmatch(self.max_size.strip()).groups()  # type: ignore[union-attr]  # validated
+        return round(float(number) * _UNITS[unit])
+
+
 class Config(Section):
     """Settings of the repository: where results are kept, and what specs may do."""
 
     store: str = "registry/store"
     """Where results are kept: a folder, relative to the repository, or a URL such as s3://BUCKET/PREFIX."""
+    cache: Cache = Cache()
+    """Copies of artifacts on this machine (GITUNE_CACHE)."""
     policy: Policy = Policy()
     """Rules that every spec must keep."""
     trackers: list[Tracker] = []  # noqa: RUF012 - pydantic copies it

@@ -49,14 +49,25 @@ def check_loads(context: StepContext, version: Version) -> None:
     open_engine(version.content.engine, ModelFiles.tuned(base, trained)).close()
 
 
-def move_alias(registry: RegistryWriter, walk: Walk, version: Version, commit: str, now: datetime) -> Deployment:
+def move_alias(
+    registry: RegistryWriter, walk: Walk, version: Version, commit: str, now: datetime, live: Deployment | None
+) -> Deployment:
     """Release the version if it is new, then append to the deployment log.
+
+    Args:
+        registry: where both are written.
+        walk: what was decided.
+        version: what goes live.
+        commit: the commit that asks for it.
+        now: the time.
+        live: the entry that the decision to deploy was made on. Following that one and no other keeps an older commit
+            from landing over a newer one that came in between.
 
     Raises:
         ConflictError: when another apply released or deployed first.
         RegistryError: when a released version is not what its proof says; what is live stays live.
     """
-    spec, live = walk.subject.spec, walk.live
+    spec = walk.subject.spec
     if walk.released is not None and (fault := registry.swapped(version, spec.deployment.alias)) is not None:
         raise RegistryError(
             f"{spec.name} {version.version} is not deployed: {fault}",
@@ -75,3 +86,13 @@ def move_alias(registry: RegistryWriter, walk: Walk, version: Version, commit: s
         deployed=now,
     )
     return registry.append_deployment(entry)
+
+
+def take_away(registry: RegistryWriter, live: Deployment, commit: str, now: datetime) -> Deployment:
+    """Append that nothing is live any more: servers let go of it, its version stays released.
+
+    Raises:
+        ConflictError: when another apply deployed or undeployed first.
+    """
+    gone = {"number": live.number + 1, "version": None, "previous": live.version, "commit": commit, "deployed": now}
+    return registry.append_deployment(live.model_copy(update=gone))

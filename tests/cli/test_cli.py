@@ -22,6 +22,24 @@ def world(tmp_path, monkeypatch) -> World:
     return committed_world(tmp_path, monkeypatch)
 
 
+def test_an_empty_registry_is_told_once(world, capsys):
+    assert run(world, "plan") == 0
+    assert capsys.readouterr().err == "the registry at registry/store is empty: everything will run\n"
+    assert not (world.root / "registry" / "store").exists()
+    assert run(world, "apply", "--yes") == 0
+    assert "everything will run" in capsys.readouterr().err
+    assert run(world, "plan") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_registry_of_a_newer_release_is_refused(world, capsys):
+    (world.root / "registry" / "store").mkdir(parents=True)
+    (world.root / "registry" / "store" / "gitune.json").write_text('{"format": 9, "id": "", "created": 0}')
+    for verb in ("plan", "status", "apply"):
+        assert run(world, verb) == 1
+        assert "layout 9" in capsys.readouterr().err
+
+
 def test_a_whole_life(world, capsys):
     assert run(world, "plan", "--detailed-exitcode") == 2
     assert run(world, "apply", "--yes") == 0
@@ -208,7 +226,7 @@ def test_released_difference_is_told_against_the_release(world, capsys):
     world.write()
     capsys.readouterr()
     assert run(world, "plan") == 1
-    assert "learning_rate 0.001 → 0.002" in capsys.readouterr().err
+    assert "learning_rate 0.001 → 0.002" in capsys.readouterr().out
 
 
 def test_a_file_that_cannot_be_written_is_one_message(world, capsys):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+
+import pytest
 
 from runner.cli import progress
 from runner.cli.progress import Narrator
@@ -37,3 +40,33 @@ def test_what_runs_and_what_is_reused(capsys):
         narrator.decided("bot", Decision("prepare", "REUSE", "up to date"))
         narrator.decided("bot", Decision("deploy", "BLOCKED", "its gates say FAIL"))
     assert told(capsys) == ["= bot prepare: REUSE up to date", "! bot deploy: BLOCKED its gates say FAIL"]
+
+
+def test_side_by_side_every_line_names_its_spec(capsys):
+    def work(name):
+        narrator.decided(name, Decision("train", "RUN", "never run before"))
+        both.wait()
+        narrator.report(Progress("training", 1, 2, "steps"))
+        narrator.finished(name, Decision("train", "RUN", "never run before"), None)
+
+    both = threading.Barrier(2)
+    with Narrator(several=True) as narrator:
+        threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    lines = told(capsys)
+    for name in "ab":
+        own = [line for line in lines if f"{name}" in line.replace("training", "").split(":")[0]]
+        assert f"    {name}: training 1/2 steps" in own
+        assert any(line.startswith(f"  {name} train: done in") for line in own)
+
+
+def test_an_interruption_says_what_was_finished(capsys):
+    narrator = Narrator()
+    narrator.decided("bot", Decision("prepare", "RUN", "never run before"))
+    narrator.finished("bot", Decision("prepare", "RUN", "never run before"), None)
+    with pytest.raises(KeyboardInterrupt), narrator:
+        raise KeyboardInterrupt
+    assert told(capsys)[-1] == "stopped; finished before that: bot prepare"

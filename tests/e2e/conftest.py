@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from tiny import make_tiny_llama
 from world import SPEC, World
+
+from runner.registry.registry import open_registry
 
 
 class Repository(World):
@@ -33,11 +37,28 @@ class Repository(World):
     def environment(self) -> dict[str, str]:
         return {**os.environ, "GITUNE_CACHE": str(self.root / "cache")}
 
-    def start(self, *arguments: str, code: str = "from runner.cli.main import main; main()") -> subprocess.Popen:
+    def use_store(self, url: str) -> None:
+        (self.root / "registry").mkdir(exist_ok=True)
+        (self.root / "registry" / "config.yaml").write_text(yaml.safe_dump({"store": url}))
+        self.registry = open_registry(url, self.root, self.root / "cache")
+
+    def add_spec(self, name: str, **changes) -> None:
+        """Commit a second spec that differs from the first as told."""
+        shutil.copytree(self.root / "specs/bot", self.root / "specs" / name)
+        spec = {**self.spec, "name": name}
+        for field, values in changes.items():
+            spec[field] = {**spec[field], **values}
+        (self.root / "specs" / name / "spec.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+        self.git("add", ".")
+        self.git("commit", "--quiet", "--message", name)
+
+    def start(
+        self, *arguments: str, code: str = "from runner.cli.main import main; main()", environment: dict | None = None
+    ) -> subprocess.Popen:
         command = [sys.executable, "-c", code, "-C", str(self.root), *arguments]
         return subprocess.Popen(
             command,
-            env=self.environment,
+            env={**self.environment, **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -82,7 +82,7 @@ def test_child_killed_in_train(make_repository, undisturbed):
     assert finish(repository) == undisturbed
 
 
-@pytest.mark.parametrize("method", ["release", "append_deployment", "add_record"])
+@pytest.mark.parametrize("method", ["release", "append_deployment", "add_record_once"])
 def test_killed_at_a_write(make_repository, undisturbed, method):
     repository = make_repository("killed")
     process = repository.start("apply", "--yes", code=KILL_IN.format(method=method))

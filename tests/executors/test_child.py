@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from jobs import Job
 
 from runner.errors import DataError, GituneError, Location, TerminalError, TransientError
 from runner.executors import child
-from runner.executors.child import run_apart
+from runner.executors.child import Children, run_apart
 from runner.progress import Progress, silent
 
 
@@ -173,3 +174,30 @@ def is_free(lock: Path) -> bool:
         except BlockingIOError:
             return False
         return True
+
+
+def test_what_a_child_prints_is_kept_and_named_when_it_dies(tmp_path):
+    log = tmp_path / "logs" / "a.log"
+    run_apart(Job(jobs.where_am_i, tmp_path / "crashes"), silent, None, log)
+    assert log.read_text() == "a library's noise\n"
+    died = tmp_path / "logs" / "b.log"
+    with pytest.raises(TransientError) as error:
+        run_apart(Job(jobs.kill_yourself, tmp_path / "crashes", (signal.SIGKILL,)), silent, None, died)
+    assert f"all of its output is in {died}" in error.value.hint
+    assert "seen on stderr" in died.read_text()
+    assert died.stat().st_mode & 0o077 == 0
+
+
+def test_a_child_is_told_its_share_of_the_cores(tmp_path):
+    assert run_apart(Job(jobs.cores, tmp_path), silent, Children(cores=1)) == 1
+
+
+def test_another_thread_ends_the_children(tmp_path):
+    lock, children = tmp_path / "lock", Children()
+    threading.Timer(2, children.stop).start()
+    with pytest.raises(TransientError, match="SIGTERM"):
+        run_apart(Job(jobs.hold, tmp_path, (lock,)), silent, children)
+    assert is_free(lock)
+    assert lock.with_suffix(".cleaned").exists()
+    with pytest.raises(TransientError):  # and who comes too late
+        run_apart(Job(jobs.hold, tmp_path, (lock,)), silent, children)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from world import World, fake_weights
 
-from runner.errors import SpecError, TerminalError
+from runner.errors import TerminalError
 
 
 @pytest.fixture
@@ -35,13 +36,13 @@ def test_json_is_the_published_shape(world):
     }
     assert set(shown["specs"][0]) == {
         *("name", "version", "file", "champion", "steps"),
-        *("live", "class", "flags"),
+        *("live", "class", "flags", "removed"),
     }
     assert set(shown["specs"][0]["steps"][0]) == {
-        *("step", "action", "key", "reason", "reason_code", "changes", "cause", "nearest", "estimate"),
+        *("step", "action", "key", "reason", "reason_code", "changes", "cause", "nearest", "estimate", "fault"),
     }
-    assert set(shown["summary"]) == {"run", "reuse", "none", "depends", "wait", "blocked", "undeploy"}
-    assert shown["summary"] == {**dict.fromkeys(shown["summary"], 0), "run": 1, "depends": 7}
+    assert set(shown["summary"]) == {"run", "reuse", "none", "depends", "wait", "blocked", "undeploy", "train"}
+    assert shown["summary"] == {**dict.fromkeys(shown["summary"], 0), "run": 1, "depends": 7, "train": 1}
 
 
 def test_reason_names_field_and_line(world):
@@ -75,10 +76,15 @@ def test_reason_counts_rows(world):
 def test_released_version_never_changes(world):
     world.apply()
     world.spec["training"]["learning_rate"] = 0.002
-    with pytest.raises(SpecError, match=r"bot 1\.0\.0 is released and never changes.*learning_rate") as caught:
-        world.plan()
-    assert "version: 1.0.1" in str(caught.value)
-    assert caught.value.problems[0].where.line == 3
+    plan = world.plan()
+    assert (step(plan, "train").action, step(plan, "deploy").action) == ("BLOCKED", "BLOCKED")
+    reason = step(plan, "train").reason
+    assert reason.startswith("specs/bot/spec.yaml:3:")
+    assert re.search(r"bot 1\.0\.0 is released and never changes.*learning_rate.*version: 1\.0\.1", reason)
+    assert plan.faulty
+    _, outcome = world.apply()
+    assert (outcome.ran, outcome.exit_code) == ([], 1)
+    assert reason in outcome.blocked
 
 
 def test_released_version_is_guarded_when_only_prepare_can_tell(world):
@@ -87,8 +93,8 @@ def test_released_version_is_guarded_when_only_prepare_can_tell(world):
     plan, outcome = world.apply()
     assert step(plan, "train").action == "DEPENDS"
     assert outcome.exit_code == 1
-    assert "never changes" in str(outcome.error)
-    assert outcome.ran == ["prepare"]
+    assert "never changes" in outcome.blocked
+    assert outcome.ran == ["prepare", "predict_base"]
 
 
 def test_failed_gate_keeps_production(world):
@@ -204,7 +210,10 @@ def test_lost_weights_of_a_released_version_are_never_retrained(world):
     (world.root / "registry/store/blobs/sha256" / tree.digest[:2] / tree.digest[2:]).unlink()
     plan = world.plan()
     assert step(plan, "train").action == "BLOCKED"
-    assert "lost" in step(plan, "train").reason
+    reason = step(plan, "train").reason
+    assert reason.startswith(f"1.0.0 is released but its artifacts are lost: artifact {tree.digest} is missing")
+    assert "restore them from a copy of the store" in reason
+    assert plan.faulty
 
 
 def test_unknown_score_is_not_planned_as_reuse_after_a_plan(world):

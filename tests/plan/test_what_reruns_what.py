@@ -22,6 +22,14 @@ def reorder_keys(world):
     world.spec = dict(reversed(world.spec.items()))
 
 
+def comment(world):
+    world.respell = lambda text: "# why\n" + text.replace("\nname:", "  # so\n\nname:")
+
+
+def other_spelling(world):
+    world.respell = lambda text: text.replace("validation: 0.1\n", "validation: 0.10\n").replace("0.001", "1.0e-3")
+
+
 def spell_out_defaults(world):
     world.spec["training"] |= {"lora": {"r": 16, "alpha": 32}, "batch_size": 16, "micro_batch_size": 4, "seed": 42}
     world.spec["training"] |= {"train_on": "all_turns", "train_on_prompt": False}
@@ -127,6 +135,8 @@ CASES = [
     # edit, with a new version?, steps that run
     (describe, False, []),
     (reorder_keys, False, []),
+    (comment, False, []),
+    (other_spelling, False, []),
     (spell_out_defaults, False, []),
     (lambda _: None, True, ["deploy"]),
     (loosen_gate, True, ["gate", "deploy"]),
@@ -174,23 +184,28 @@ def test_edit_runs_exactly(edit, new_version, expected, tmp_path, monkeypatch):
     assert set(expected) <= may_run
 
 
-@pytest.mark.parametrize("edit", [case[0] for case in CASES[3:19]])
-def test_revert_only_moves_the_pointer(edit, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("edit", "new_version", "expected"), CASES)
+def test_undoing_an_edit_reuses_everything(edit, new_version, expected, tmp_path, monkeypatch):
     fake_weights(monkeypatch)
     world = World(tmp_path)
     world.apply()
     before = (world.spec, dict(world.files), world.base)
     world.spec = copy.deepcopy(world.spec)
     edit(world)
-    bump(world)
-    world.apply()
+    if new_version:
+        bump(world)
+    assert world.apply()[1].ran == expected
+    moved = world.registry.live("bot", "production").version != "1.0.0"
 
-    world.spec, world.files, world.base = before
+    (world.spec, world.files, world.base), world.respell = before, str
     plan, outcome = world.apply()
 
+    assert outcome.exit_code == 0
+    assert outcome.ran == (["deploy"] if moved else [])
+    assert outcome.gate.key == world.registry.version("bot", "1.0.0").keys["gate"]
     actions = {step.step: step.action for step in plan.specs[0].steps}
-    assert outcome.ran == ["deploy"]
-    assert actions.pop("deploy") == "RUN"
+    assert actions.pop("deploy") == ("RUN" if moved else "NONE")
     assert set(actions.values()) <= {"REUSE", "NONE"}
+    assert plan.summary["train"] == 0
     assert world.registry.live("bot", "production").version == "1.0.0"
     assert world.plan().idle

@@ -1,14 +1,12 @@
-"""A registry in a folder, both kinds of store, and facts with everything in them that a test does not care about.
+"""A registry in a folder, every kind of store, and facts with everything in them that a test does not care about."""
 
-`GITUNE_TEST_STORE=s3://bucket/prefix pytest tests/registry` runs the same tests against a real object store as well.
-"""
-
-import os
-import secrets
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+import s3
 
+import runner
 from runner.registry.facts import Artifact, Content, Deployment, Failure, Record, Version
 from runner.registry.registry import Registry
 from runner.registry.store import open_store
@@ -16,14 +14,27 @@ from runner.registry.store import open_store
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 
 
-REMOTE = [url for url in [os.environ.get("GITUNE_TEST_STORE")] if url]
+@pytest.fixture(autouse=True, scope="session")
+def programs_run_the_same_code():
+    """What tests start beside themselves imports `runner` from where they do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(runner.__file__).parents[1]))
+        yield
 
 
-@pytest.fixture(params=["folder", "memory:///", *REMOTE])
-def store(request, tmp_path):
-    if request.param in REMOTE:
-        return open_store(f"{request.param}/{secrets.token_hex(8)}", tmp_path)
-    return open_store(request.param, tmp_path)
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory):
+    yield from s3.serve_s3(tmp_path_factory.mktemp("s3"))
+
+
+@pytest.fixture(params=["folder", "memory:///", "s3"])
+def store(request, tmp_path, monkeypatch):
+    url = request.param
+    if url == "s3":
+        server = request.getfixturevalue("s3_server")
+        server.enter(monkeypatch)
+        url = server.url()
+    return open_store(url, tmp_path)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ConflictError, RegistryError
+from runner.registry.deployments import moves
 from runner.registry.registry import open_registry
 
 WRITERS, TURNS = 8, 10
@@ -43,6 +44,35 @@ def test_what_is_live_everywhere(registry, make_deployment):
     registry.append_deployment(make_deployment(1, name="billing"))
     live = [(entry.name, entry.alias, entry.number) for entry in registry.deployed()]
     assert live == [("billing", "production", 1), ("support", "production", 2), ("support", "staging", 1)]
+
+
+def test_an_undeployment_is_the_last_entry_and_says_nothing_is_live(registry, make_deployment):
+    registry.append_deployment(make_deployment(1))
+    gone = make_deployment(2).model_copy(update={"version": None, "previous": "1.0.0"})
+    gone = registry.append_deployment(gone)
+    assert registry.live("support", "production") == gone
+    assert registry.deployed() == [gone]
+    registry.append_deployment(make_deployment(1, alias="staging"))
+    assert registry.logs() == [("support", "production"), ("support", "staging")]
+
+
+@pytest.mark.parametrize(
+    ("versions", "expected"),
+    [
+        ([], []),
+        (["1.0.0", "1.1.0"], ["deploy", "deploy"]),
+        (["1.0.0", "1.1.0", "1.0.0"], ["deploy", "deploy", "rollback"]),
+        (["1.0.0", "1.1.0", "1.0.0", "1.1.0"], ["deploy", "deploy", "rollback", "redeploy"]),
+        (["1.0.0", "1.10.0", "1.9.0"], ["deploy", "deploy", "deploy"]),  # a lower number, live for the first time
+        (["1.9.0", "1.10.0", "1.9.0"], ["deploy", "deploy", "rollback"]),
+        (["1.0.0", None, "1.0.0"], ["deploy", "undeploy", "redeploy"]),
+        (["1.0.0", "1.1.0", None, "1.0.0"], ["deploy", "deploy", "undeploy", "rollback"]),
+        (["1.0.0", "1.0.0"], ["deploy", "redeploy"]),  # another target
+    ],
+)
+def test_what_each_entry_did(make_deployment, versions, expected):
+    log = [make_deployment(n).model_copy(update={"version": version}) for n, version in enumerate(versions, 1)]
+    assert moves(log) == expected
 
 
 def test_an_entry_that_cannot_be_read_is_not_skipped(local, make_deployment, tmp_path):

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from runner.errors import RegistryError, UsageError
+from runner.progress import silent
+from runner.registry.artifacts import blob_key
 from runner.registry.facts import Ruling
 from runner.registry.namespaces import ADOPTABLE
 from runner.registry.registry import open_namespace, open_registry
@@ -99,3 +101,22 @@ def test_main_sees_of_a_namespace_only_what_it_may_adopt(local, own, make_record
 def test_other_namespaces_are_refused(tmp_path, name):
     with pytest.raises(UsageError, match="is no namespace"):
         open_namespace("store", tmp_path, tmp_path / "cache", name)
+
+
+def test_damaged_bytes_are_set_aside_where_the_namespace_may_write(tmp_path):
+    main, own = (
+        open_registry("store", tmp_path, tmp_path / "cache"),
+        open_namespace("store", tmp_path, tmp_path / "cache", "pr/12"),
+    )
+    mains, its = main.put_bytes(b"main's"), own.put_bytes(b"its own")
+    for folder, artifact in ((tmp_path / "store", mains), (tmp_path / "store" / "pr" / "12", its)):
+        path = folder / blob_key(artifact.digest)
+        path.unlink()
+        path.write_bytes(b"?" * artifact.size)
+    with pytest.raises(RegistryError, match="is damaged") as caught:
+        open_namespace("store", tmp_path, tmp_path / "cache", "pr/12").at_work(silent).read(its)
+    assert "corrupt/" in caught.value.hint
+    assert (tmp_path / "store" / "pr" / "12" / "corrupt" / its.digest).exists()
+    with pytest.raises(RegistryError, match="changes nothing there"):
+        open_namespace("store", tmp_path, tmp_path / "cache", "pr/12").at_work(silent).read(mains)
+    assert (tmp_path / "store" / blob_key(mains.digest)).exists()

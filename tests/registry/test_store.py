@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from runner.errors import RegistryError
+from runner.errors import RegistryError, TransientError
 from runner.registry.folder_store import STALE_SECONDS, FolderStore
 from runner.registry.store import check_name, open_store
 
@@ -61,6 +61,24 @@ def test_while_a_stream_is_written_the_old_object_is_seen(store):
     for key, seen in (("blobs/a", b"old"), ("blobs/b", None)):
         store.put_stream(key, watched(key, seen))
         assert store.size(key) == 16_000_000
+
+
+def test_what_is_deleted_is_gone(store):
+    store.create("records/a/1.json", b"{}")
+    assert store.delete("records/a/1.json")
+    assert store.read("records/a/1.json") is None
+    assert not store.delete("records/a/1.json")
+    assert not store.delete("records/b/1.json")
+    assert store.create("records/a/1.json", b"new")
+
+
+def test_what_is_set_aside_is_elsewhere(store):
+    store.put_stream("blobs/a", [b"odd"])
+    store.put_stream("corrupt/a", [b"older"])
+    store.set_aside("blobs/a", "corrupt/a")
+    store.set_aside("blobs/a", "corrupt/a")
+    assert store.read("blobs/a") is None
+    assert store.read("corrupt/a") == b"odd"
 
 
 def test_only_what_is_below_a_folder_is_listed(store):
@@ -169,7 +187,7 @@ def test_an_unreachable_store_is_one_clear_error(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("runner.registry.object_store.PATIENCE", timedelta(seconds=0.2))
     store = open_store("s3://bucket/prefix", tmp_path)
-    with pytest.raises(RegistryError, match="cannot look at a in the store s3://bucket/prefix") as caught:
+    with pytest.raises(TransientError, match="cannot look at a in the store s3://bucket/prefix") as caught:
         store.size("a")
     assert "s3cr3t" not in str(caught.value)
     assert "\n" not in caught.value.message

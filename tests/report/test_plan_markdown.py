@@ -23,7 +23,7 @@ def test_a_plan_with_one_change():
     plan = make_plan([spec_plan("a", train=TRAIN, score="DEPENDS", deploy="DEPENDS"), spec_plan("b")], "c" * 40)
     text = plan_markdown(plan)
     assert text.startswith(
-        "**1 spec changes.** Plan: 1 to run, 13 to reuse, 2 depending, 0 blocked.\n\n- Estimated: about"
+        "**1 spec changes.** Plan: 1 to run, 13 to reuse, 2 depending, 0 blocked, train steps: 1.\n\n- Estimated: about"
     )
     assert (
         "| a 1.0.0 | train | score, deploy | train: training.lora.r 16 → 8 (spec.yaml:31) | up to 3 min 20 s |" in text

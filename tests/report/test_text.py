@@ -56,7 +56,7 @@ support-triage 1.0.0 (specs/support-triage/spec.yaml)  champion: none
   ? gate              DEPENDS   why depends
   ! deploy            BLOCKED   why blocked
 
-Plan: 1 to run, 2 to reuse, 3 depending, 1 blocked.
+Plan: 1 to run, 2 to reuse, 3 depending, 1 blocked, train steps: 1.
 Estimated: about 3 min 20 s, $0.50.
 No estimate for support-triage/predict_tuned, support-triage/score, support-triage/gate: nothing like it was run before."""
     )
@@ -90,7 +90,7 @@ def test_specs_that_need_nothing_are_only_counted():
     assert "b 1.0.0 (specs/b/spec.yaml)  champion: 1.0.0" in plan
     assert plan.split("\n\n")[-2:] == [
         "2 specs are up to date.",
-        "Plan: 1 to run, 23 to reuse, 0 depending, 0 blocked.",
+        "Plan: 1 to run, 23 to reuse, 0 depending, 0 blocked, train steps: 0.",
     ]
 
 
@@ -102,7 +102,9 @@ def test_what_waits_is_never_no_changes(action):
 
 
 def test_waiting_and_undeploying_are_counted():
-    assert rendered(spec_plan(train="WAIT", deploy="UNDEPLOY")).endswith("0 blocked, 1 waiting, 1 to undeploy.")
+    assert rendered(spec_plan(train="WAIT", deploy="UNDEPLOY")).endswith(
+        "0 blocked, 1 waiting, 1 to undeploy, train steps: 0."
+    )
 
 
 def test_colours_only_when_asked_for():

@@ -85,6 +85,11 @@ class Shelf:
             deployed=NOW,
         )
 
+    def undeploy(self, name, alias="production"):
+        last = self.log[name, alias]
+        gone = {"number": last.number + 1, "version": None, "previous": last.version}
+        self.log[name, alias] = last.model_copy(update=gone)
+
     def deployed(self):
         if "registry" in self.broken:
             raise OSError(self.broken["registry"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -46,6 +47,18 @@ DAMAGE = [
     (lambda w: damage(w, "records/prepare/*/1.json", '"label"', '"table"'), "the record of prepare"),
     (lose_adapter, "is missing"),
 ]
+
+
+def test_a_forged_undeployment_stops_nothing(world):
+    follower = Follower(world.registry, loader(world.registry, world.root, world.root / "cache"))
+    world.apply()
+    follower.poll()
+    log = world.root / "registry/store/deployments/bot/production"
+    entry = json.loads((log / "00000001.json").read_text())
+    (log / "00000002.json").write_text(json.dumps({**entry, "number": 2, "version": None, "previous": "1.0.0"}))
+    follower.poll()
+    assert [live.version.version for live in follower.live()] == ["1.0.0"]
+    assert "proof is broken" in follower.troubles()[0].message
 
 
 @pytest.mark.parametrize(("act", "why"), DAMAGE)

@@ -65,6 +65,43 @@ def test_a_leased_version_stays_open_until_its_request_ends(shelf, follower):
     assert old.closed
 
 
+def test_what_is_undeployed_ends_when_its_request_does_and_can_come_back(shelf, follower):
+    shelf.deploy("triage", "1.0.0")
+    shelf.deploy("legal", "1.0.0")
+    follower.poll()
+    with follower.lease("triage") as held:
+        shelf.undeploy("triage")
+        follower.poll()
+        assert live(follower) == ["legal/production@1.0.0"]
+        with follower.lease("triage") as other:
+            assert other is None
+        assert held.version.version == "1.0.0"
+        assert not held.engine.closed
+    assert held.engine.closed
+    assert follower.troubles() == []
+    shelf.deploy("triage", "1.0.0")
+    follower.poll()
+    assert live(follower) == ["legal/production@1.0.0", "triage/production@1.0.0"]
+
+
+def test_undeploying_the_last_one_is_no_trouble(shelf, follower):
+    shelf.deploy("triage", "1.0.0")
+    follower.poll()
+    shelf.undeploy("triage")
+    follower.poll()
+    assert (live(follower), follower.troubles()) == ([], [])
+
+
+def test_a_version_that_never_loaded_is_no_trouble_once_undeployed(shelf, follower):
+    shelf.broken["triage-1.0.0"] = "damaged"
+    shelf.deploy("triage", "1.0.0")
+    follower.poll()
+    assert len(follower.troubles()) == 1
+    shelf.undeploy("triage")
+    follower.poll()
+    assert follower.troubles() == []
+
+
 def test_equal_weights_share_one_engine(shelf, follower):
     shelf.deploy("triage", "1.0.0", adapter="same")
     shelf.deploy("triage", "1.0.1", alias="staging", adapter="same", prompt="Another prompt.")

@@ -47,9 +47,20 @@ def test_a_config_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "size"), [("", 50 * 10**9), ("500MB", 5 * 10**8), ("1.5 GB", 15 * 10**8), ("2TB", 2 * 10**12)]
+)
+def test_the_size_of_the_cache_is_read(tmp_path, text, size):
+    write_config(tmp_path, f"cache: {{max_size: {text}}}\n" if text else "")
+    assert load_config(tmp_path).cache.max_bytes == size
+
+
+@pytest.mark.parametrize(
     ("text", "line", "fragment"),
     [
         ("stor: x\n", 1, "did you mean `store`?"),
+        ("cache: {max_size: 50}\n", 1, "must be text"),
+        ("cache: {max_size: 50 gigs}\n", 1, "MB, GB or TB"),
+        ("cache:\n  max_size: 50GiB\n", 2, "MB, GB or TB"),
         ("store: 3\n", 1, "must be text"),
         ("policy:\n  deploy_branch: main\n  file_root: [x]\n", 3, "did you mean `file_roots`?"),
         ("policy: {file_roots: models}\n", 1, "write a list: [models]"),
