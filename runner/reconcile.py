@@ -15,8 +15,9 @@ from typing import Protocol
 from runner.errors import ConflictError, DataError, GituneError
 from runner.executors.crew import StoppedError, work_through
 from runner.executors.executor import Executor, Tell
+from runner.plan.accuracy import Took, took
 from runner.plan.delivery import Delivery
-from runner.plan.estimates import History
+from runner.plan.history import History
 from runner.plan.model import Plan, SpecPlan
 from runner.plan.removal import Stray, decide
 from runner.plan.subject import Subject
@@ -36,6 +37,8 @@ class Outcome:
     version: str
     ran: list[Step] = field(default_factory=list)
     """Steps that ran; the others were reused or had nothing to do."""
+    took: list[Took] = field(default_factory=list)
+    """What steps that ran were predicted to take, and took."""
     gate: Record | None = None
     """The gate's record, when the walk came that far."""
     approval: Ruling | None = None
@@ -120,7 +123,7 @@ def apply_plan(plan: Plan, subjects: Sequence[Subject], reconciler: Reconciler, 
 
 
 def _reconcile(planned: SpecPlan, subject: Subject, loop: Reconciler, outcome: Outcome, history: History) -> None:
-    walk = Walk(subject, loop.registry, loop.delivery, loop.retry, loop.through, history.records)
+    walk = Walk(subject, loop.registry, loop.delivery, loop.retry, loop.through, history)
     for step in STEPS[:-1]:
         # Decide again from what earlier steps really yielded; the plan already told all that can happen here.
         decision, record = _find_or_run(planned, walk, step, loop, outcome)
@@ -188,6 +191,7 @@ def _run(planned: SpecPlan, walk: Walk, decision: Decision, loop: Reconciler, ou
         outcome.error = outcome.error or error
         return None
     outcome.ran.append(decision.step)
+    outcome.took.append(took(record))
     loop.watcher.finished(outcome.name, decision, record)
     return record
 

@@ -12,6 +12,7 @@ import pytest
 from runner.cli.main import VERBS
 from runner.evaluation.catalog import METRICS
 from runner.plan.model import Action
+from runner.plan.reasons import ReasonCode
 from runner.registry.facts import STEPS
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -40,6 +41,11 @@ def test_every_verb_and_flag_is_documented(verb):
 def test_every_action_is_documented():
     for action in Action.__args__:
         assert f"| {action} |" in text("cli.md")
+
+
+def test_every_reason_is_documented():
+    for code in ReasonCode.__args__:
+        assert f"`{code}`" in text("planning.md")
 
 
 def test_every_step_is_documented():

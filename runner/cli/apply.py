@@ -9,13 +9,16 @@ from pathlib import Path
 import click
 
 from runner.cli.namespaces import ADOPT, NAMESPACE, take_over
+from runner.cli.plan_output import terminal_width
 from runner.cli.planning import THROUGH, last_step, make_or_load
 from runner.cli.project import coloured, open_project
 from runner.cli.running import account_for, run_plan
 from runner.errors import GituneError, UsageError
+from runner.plan.cost import refuse_over_budget
 from runner.plan.model import Plan
 from runner.plan.request import Request
 from runner.reconcile import Outcome
+from runner.report.accuracy import took_json
 from runner.report.outcome import render_outcome, summarize
 from runner.report.scope import render_scoped
 
@@ -29,6 +32,7 @@ CODES = (1, 5, 3, 4)
 @click.option("--through", type=THROUGH, help="Last step to run; `evaluate` is all up to the gate.")
 @click.option("--retry", is_flag=True, help="Run steps again that failed before for good.")
 @click.option("--force-older", is_flag=True, help="Deploy although this commit is not after the live one.")
+@click.option("--over-budget", is_flag=True, help="Apply although the plan exceeds policy.budget.")
 @click.option("--parallel", type=click.IntRange(1), default=1, help="Specs to work on at the same time, at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @NAMESPACE
@@ -41,6 +45,7 @@ def apply(
     through: str | None,
     retry: bool,
     force_older: bool,
+    over_budget: bool,
     parallel: int,
     as_json: bool,
     namespace: str | None,
@@ -54,7 +59,9 @@ def apply(
     project.tell_if_empty()
     request = Request(specs=specs, through=last_step(through), retry=retry, force_older=force_older, adopt=adopt)
     planned, reviewed = make_or_load(project, request, told=bool(through or retry or force_older or adopt))
-    click.echo(render_scoped(planned.plan, coloured() and not as_json), err=as_json)
+    click.echo(render_scoped(planned.plan, coloured() and not as_json, terminal_width()), err=as_json)
+    if not over_budget:
+        refuse_over_budget(planned.plan)
     if not (yes or reviewed or planned.plan.idle):
         _ask()
     take_over(project, planned)
@@ -84,6 +91,7 @@ def _as_json(plan: Plan, outcomes: list[Outcome]) -> str:
             "name": outcome.name,
             "version": outcome.version,
             "ran": outcome.ran,
+            "took": took_json(outcome.took),
             "gate": outcome.gate.metrics if outcome.gate else None,
             "deployed": outcome.deployment.model_dump(mode="json") if outcome.deployment else None,
             "blocked": outcome.blocked,

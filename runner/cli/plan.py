@@ -7,17 +7,25 @@ from pathlib import Path
 import click
 
 from runner.cli.namespaces import ADOPT, NAMESPACE
+from runner.cli.plan_output import EVERY_STEP, FORMATS, Format, asked_miss, show_misses, show_plan
 from runner.cli.planning import THROUGH, last_step, make
-from runner.cli.project import coloured, open_project
+from runner.cli.project import open_project
 from runner.plan.request import Request
-from runner.report.scope import render_scoped
 
 CHANGES = 2
 
 
 @click.command()
 @click.argument("specs", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON (docs/cli.md).")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json (docs/cli.md).")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="Markdown is for pull requests.")
+@click.option(
+    "--why-miss",
+    is_flag=False,
+    flag_value=EVERY_STEP,
+    metavar="[STEP]",
+    help="Say what each step that runs (or one STEP) differs in from the nearest earlier run.",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan; `gitune apply FILE` does it."
@@ -33,6 +41,8 @@ def plan(
     directory: Path,
     specs: tuple[str, ...],
     as_json: bool,
+    form: Format,
+    why_miss: str | None,
     detailed_exitcode: bool,
     out: Path | None,
     base: str | None,
@@ -44,13 +54,15 @@ def plan(
 ) -> int:
     """Say what an apply would do for all SPECS (default: every spec), and why."""
     project = open_project(directory, namespace)
+    asked, specs = asked_miss(why_miss, specs)
     project.tell_if_empty()
     request = Request(
         specs=specs, base=base, through=last_step(through), retry=retry, force_older=force_older, adopt=adopt
     )
     planned = make(project, request)
     found = planned.plan
-    click.echo(found.model_dump_json(indent=2) if as_json else render_scoped(found, coloured()))
+    form = "json" if as_json else form
+    click.echo(show_misses(found, planned.subjects, project.registry, asked, form) if asked else show_plan(found, form))
     if out is not None:
         planned.save(project, out)
         click.echo(f"saved; `gitune apply {out}` does exactly this, or refuses when anything changed", err=True)

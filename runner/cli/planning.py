@@ -109,6 +109,7 @@ def _build(project: Project, request: Request, subjects: list[Subject], delivery
         retry=request.retry,
         through=request.through,
         memory=training_memory(),
+        config=project.config,
         complete=not request.specs and request.base is None,
     )
 

@@ -20,8 +20,8 @@ from runner.plan.reach import Reach, reach
 from runner.progress import Progress
 from runner.registry.gc import Garbage, find_garbage, namespace, sweep, sweep_namespace
 from runner.registry.marks import Roots
+from runner.report.duration import duration
 from runner.report.facts import size_words
-from runner.report.text import duration
 
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 

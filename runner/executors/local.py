@@ -82,7 +82,7 @@ class LocalExecutor:
             GituneError: anything else that went wrong; nothing is recorded.
         """
         with self._limits.room(need_of(planned, walk.subject, self._device), tell):
-            return self._run(walk, decision)
+            return self._run(walk, decision, planned)
 
     def deploy(self, walk: Walk, decision: Decision, live: Deployment | None, now: datetime) -> Deployment:
         """Check that the version loads here, release it if it is new, and move the alias.
@@ -105,7 +105,7 @@ class LocalExecutor:
     def _device(self) -> str:
         return training_memory().device if self.parallel > 1 else "cpu"
 
-    def _run(self, walk: Walk, decision: Decision) -> Record:
+    def _run(self, walk: Walk, decision: Decision, planned: PlannedStep) -> Record:
         started = datetime.now(UTC)
         state = self._state(decision)
         try:
@@ -125,6 +125,7 @@ class LocalExecutor:
             started=started,
             finished=datetime.now(UTC),
             environment=environment(),
+            predicted_seconds=planned.estimate.seconds,
         )
         counts = self.registry.add_record_once(record)
         shutil.rmtree(state, ignore_errors=True)

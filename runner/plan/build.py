@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from runner.digest import digest_json
 from runner.models.memory import Memory
+from runner.plan.accuracy import accuracy_of
+from runner.plan.causes import Shared, Tracer, reason_of
+from runner.plan.cost import Estimate, judge_budget
 from runner.plan.delivery import Delivery
-from runner.plan.estimates import History, estimate_step
-from runner.plan.model import Estimate, Plan, PlannedStep, SpecPlan, make_plan
+from runner.plan.estimates import estimate_step
+from runner.plan.history import History
+from runner.plan.model import Plan, PlannedStep, SpecPlan, make_plan
+from runner.plan.reasons import USUAL
 from runner.plan.removal import find_strays, plan_removals
+from runner.plan.settings import own_changes
 from runner.plan.since_release import since_release
 from runner.plan.subject import Subject
 from runner.plan.waiting import or_wait
 from runner.plan.walk import Decision, Walk
 from runner.registry.facts import STEPS, RegistryReader, Step
+from runner.spec.config import Config, Price
 
 
 def build_plan(
@@ -25,6 +33,7 @@ def build_plan(
     retry: bool = False,
     through: Step = "deploy",
     memory: Memory | None = None,
+    config: Config | None = None,
     complete: bool = False,
 ) -> Plan:
     """Walk every spec with the outcome of each step that must run unknown.
@@ -36,18 +45,21 @@ def build_plan(
         retry: run steps again that failed terminally.
         through: last step to plan.
         memory: what training may use here; None leaves memory out of the estimates.
+        config: prices and the budget; None knows neither.
         complete: whether these are all specs of the repository: else nothing that is live is undeployed.
     """
+    settings = config or Config()
     plans: list[SpecPlan] = []
-    promised: dict[str, str] = {}
+    promised: dict[str, Shared] = {}
     history = History(reader)
     for subject in subjects:
-        walk = Walk(subject, reader, delivery, retry, through, history.records)
-        plans.append(_plan_spec(walk, promised, history, memory))
+        walk = Walk(subject, reader, delivery, retry, through, history)
+        plans.append(_plan_spec(walk, promised, memory, settings.prices.of(subject.spec.compute.profile)))
     if complete and through == "deploy":
         strays = find_strays([subject.spec for subject in subjects], reader)
         plans += plan_removals(strays, plans, reader, delivery)
-    return make_plan(plans, delivery.checkout.commit, [digest_json(_content(subject)) for subject in subjects])
+    plan = make_plan(plans, delivery.checkout.commit, [digest_json(_content(subject)) for subject in subjects])
+    return _with_costs(plan, history, settings)
 
 
 def look(walk: Walk) -> Walk:
@@ -57,9 +69,18 @@ def look(walk: Walk) -> Walk:
     return walk
 
 
-def _plan_spec(walk: Walk, promised: dict[str, str], history: History, memory: Memory | None) -> SpecPlan:
-    decisions = look(walk).decisions
+def _with_costs(plan: Plan, history: History, config: Config) -> Plan:
+    total = plan.estimate.model_copy(update={"accuracy": accuracy_of(history.seen())})
+    budget = judge_budget(total, config.policy.budget) if config.policy.budget else None
+    return plan.model_copy(update={"estimate": total, "budget": budget})
+
+
+def _plan_spec(walk: Walk, promised: dict[str, Shared], memory: Memory | None, price: Price | None) -> SpecPlan:
+    look(walk)
     spec, champion, live = walk.subject.spec, walk.champion, walk.live
+    shared = {step: first for step in STEPS if (first := _first(walk.decisions[step], spec.name, promised))}
+    decisions = {step: _told(walk, step, shared) for step in STEPS}
+    tracer = Tracer(walk, decisions, shared)
     since = since_release(walk, live)
     return SpecPlan(
         name=spec.name,
@@ -69,15 +90,12 @@ def _plan_spec(walk: Walk, promised: dict[str, str], history: History, memory: M
         live=live.version if live else None,
         change_class=since.change_class,
         flags=since.flags,
-        steps=[
-            _planned(or_wait(_once(decisions[step], spec.name, promised), walk.reader), walk, history, memory)
-            for step in STEPS
-        ],
+        steps=[_planned(decisions[step], tracer, memory, price) for step in STEPS],
     )
 
 
-def _once(decision: Decision, spec: str, promised: dict[str, str]) -> Decision:
-    """Plan a step once, though several specs share its key: the first runs it, the others depend on that.
+def _first(decision: Decision, spec: str, promised: dict[str, Shared]) -> Shared | None:
+    """Return who runs a step that several specs of the plan share; None when it is this spec, or nobody else asks.
 
     Args:
         decision: the decision of one walk, which knows nothing of the others.
@@ -85,11 +103,20 @@ def _once(decision: Decision, spec: str, promised: dict[str, str]) -> Decision:
         promised: key -> who runs it in this plan; grows.
     """
     if decision.action != "RUN" or decision.key is None:
+        return None
+    me = Shared(spec, decision)
+    first = promised.setdefault(decision.key, me)
+    return None if first is me else first
+
+
+def _told(walk: Walk, step: Step, shared: Mapping[Step, Shared]) -> Decision:
+    """Return a walk's decision with what it cannot know: who else runs the step, or what changes for it anyway."""
+    if (first := shared.get(step)) is not None:
+        return Decision(step, "DEPENDS", f"on {step} of {first.spec}, which has the same inputs", code="shared")
+    decision = or_wait(walk.decisions[step], walk.reader)
+    if decision.action != "DEPENDS":
         return decision
-    me = f"{decision.step} of {spec}"
-    if (first := promised.setdefault(decision.key, me)) == me:
-        return decision
-    return Decision(decision.step, "DEPENDS", f"on {first}, which has the same inputs")
+    return replace(decision, changes=tuple(own_changes(step, walk)))
 
 
 def _content(subject: Subject) -> object:
@@ -104,16 +131,19 @@ def _content(subject: Subject) -> object:
     ]
 
 
-def _planned(decision: Decision, walk: Walk, history: History, memory: Memory | None) -> PlannedStep:
+def _planned(decision: Decision, tracer: Tracer, memory: Memory | None, price: Price | None) -> PlannedStep:
+    causes = tracer.causes(decision.step)
     # What another spec runs for this one is counted there.
-    mine = decision is walk.decisions[decision.step]
-    may_run = mine and decision.action in ("RUN", "DEPENDS")
+    may_run = decision.action in ("RUN", "DEPENDS") and decision.code != "shared"
     return PlannedStep(
         step=decision.step,
         action=decision.action,
         key=decision.key,
-        reason=decision.reason,
+        reason=reason_of(decision, causes, tracer.walk.subject),
+        reason_code=decision.code or USUAL[decision.action],
         fault=decision.fault,
         changes=list(decision.changes),
-        estimate=estimate_step(decision.step, walk, history, memory) if may_run else Estimate(),
+        cause=causes,
+        nearest=decision.nearest,
+        estimate=estimate_step(decision.step, tracer.walk, memory, price) if may_run else Estimate(),
     )

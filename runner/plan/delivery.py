@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from runner.git import Checkout
+from runner.plan.reasons import ReasonCode
 from runner.registry.facts import Deployment
 from runner.spec.load import LoadedSpec
 
@@ -17,6 +18,7 @@ class Obstacle:
 
     action: Literal["NONE", "BLOCKED"]
     reason: str
+    code: ReasonCode
 
 
 class Past(Protocol):
@@ -60,19 +62,23 @@ class Delivery:
         if self.checkout.branch == self.deploy_branch:
             return None
         here = self.checkout.branch or "a detached HEAD"
-        return Obstacle("NONE", f"{what} from {self.deploy_branch} once merged; this is {here}")
+        reason = f"{what} from {self.deploy_branch} once merged; this is {here}"
+        return Obstacle("NONE", reason, "not_on_deploy_branch")
 
     def obstacle(self, loaded: LoadedSpec, live: Deployment | None) -> Obstacle | None:
         """Return what keeps this spec from being deployed from here, if anything does."""
         if self.checkout.commit is None:
-            return Obstacle("BLOCKED", "a deployment names its commit, and there is none: `git init` and commit first")
+            reason = "a deployment names its commit, and there is none: `git init` and commit first"
+            return Obstacle("BLOCKED", reason, "no_commit")
         if (elsewhere := self.elsewhere()) is not None:
             return elsewhere
         if uncommitted := self.uncommitted(loaded.file):
-            return Obstacle("BLOCKED", f"uncommitted: {', '.join(uncommitted[:3])}; commit first")
+            return Obstacle("BLOCKED", f"uncommitted: {', '.join(uncommitted[:3])}; commit first", "uncommitted")
         if live is not None and not self.force_older and not self.descends(live.commit):
             what = f"{live.version} was deployed" if live.version else "it was undeployed"
             return Obstacle(
-                "BLOCKED", f"{what} from {live.commit[:8]}, which is not in this history; pull first, or --force-older"
+                "BLOCKED",
+                f"{what} from {live.commit[:8]}, which is not in this history; pull first, or --force-older",
+                "older_commit",
             )
         return None

@@ -7,13 +7,15 @@ model's dimensions no memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from runner.models.memory import Memory
-from runner.plan.model import Estimate, MemoryNeed
+from runner.plan.cost import HOUR, Estimate, MemoryNeed
 from runner.plan.walk import PREDICT_STEPS, Walk
-from runner.registry.facts import Record, RegistryReader, Step
+from runner.registry.facts import Record, Step
+from runner.spec.config import Price
 
 if TYPE_CHECKING:
     from runner.training.sizing import Rows
@@ -25,55 +27,25 @@ BYTES_OF_TOKEN = 3
 """A token of English has four or five bytes, one of Chinese three; a row's own JSON weighs more than a template."""
 
 
-@dataclass(slots=True)
-class History:
-    """The registry's records, each step's read once however many specs ask for them."""
-
-    reader: RegistryReader
-    _records: dict[Step, list[Record]] = field(default_factory=dict)
-
-    def records(self, step: Step) -> list[Record]:
-        """Return the newest record of every key of a step, newest first."""
-        if step not in self._records:
-            self._records[step] = sorted(self.reader.records(step), key=lambda record: record.finished, reverse=True)
-        return self._records[step]
-
-    def like(self, step: Step, walk: Walk, same: Callable[[Record], bool]) -> list[Record]:
-        """Return recent records that `same` accepts; only those of the walk's own spec where there are any."""
-        found = [record for record in self.records(step) if same(record)]
-        own = [record for record in found if record.spec == walk.subject.spec.name]
-        return (own or found)[:RECENT]
-
-    def prepared(self, walk: Walk) -> Record | None:
-        """Return what the spec's rows are, or were when they were last prepared."""
-        own = (record for record in self.records("prepare") if record.spec == walk.subject.spec.name)
-        return walk.records.get("prepare") or next(own, None)
-
-    def rows(self, train: str) -> int | None:
-        """Return how many rows the training split with this digest has."""
-        found = (record for record in self.records("prepare") if record.outputs["train"].digest == train)
-        return next((record.metrics["rows"]["train"] for record in found), None)
-
-
-def estimate_step(step: Step, walk: Walk, history: History, memory: Memory | None) -> Estimate:
+def estimate_step(step: Step, walk: Walk, memory: Memory | None, price: Price | None = None) -> Estimate:
     """Estimate a step that will run, or may have to.
 
     Args:
         step: which step.
         walk: what is decided for its spec.
-        history: earlier records.
         memory: what training may use here; None to leave memory out.
+        price: of the spec's compute profile, where it is known.
     """
     if step == "train":
-        need = memory_need(walk, history, memory) if memory and walk.subject.spec.backend == "local" else None
-        return _between(_train_seconds(walk, history), need)
+        need = memory_need(walk, memory) if memory and walk.subject.spec.backend == "local" else None
+        return _between(_train_seconds(walk), need, price)
     if step in PREDICT_STEPS:
-        return _between(_predict_seconds(step, walk, history))
-    own = history.like(step, walk, lambda record: record.spec == walk.subject.spec.name)
-    return _between([_elapsed(record) for record in own])
+        return _between(_predict_seconds(step, walk), None, price)
+    own = walk.history.own(step, walk.subject.spec.name)
+    return _between([record.seconds for record in islice(own, RECENT)], None, price)
 
 
-def memory_need(walk: Walk, history: History, memory: Memory) -> MemoryNeed | None:
+def memory_need(walk: Walk, memory: Memory) -> MemoryNeed | None:
     """Estimate a training's memory; None when nothing here tells the base model's dimensions."""
     # Only a plan with something to train needs these.
     from runner.models.shape import find_shape
@@ -82,7 +54,7 @@ def memory_need(walk: Walk, history: History, memory: Memory) -> MemoryNeed | No
     subject = walk.subject
     if (shape := find_shape(subject.base, subject.loaded.root)) is None:
         return None
-    training, rows = subject.spec.training, _rows(walk, history)
+    training, rows = subject.spec.training, _rows(walk)
     # Which of the two number formats a CPU is faster with takes torch to tell; the larger need counts.
     found = {name: estimate_run(shape, training, name, rows, memory) for name in PRECISIONS[memory.device]}
     precision = max(found, key=lambda name: found[name].total)
@@ -96,19 +68,19 @@ def memory_need(walk: Walk, history: History, memory: Memory) -> MemoryNeed | No
     )
 
 
-def _rows(walk: Walk, history: History) -> Rows:
+def _rows(walk: Walk) -> Rows:
     """Return the longest row as far as it is known: by its bytes, where the spec's rows were prepared."""
     from runner.training.sizing import Rows
 
     longest = walk.subject.spec.training.max_length
-    prepared = history.prepared(walk)
+    prepared = _prepared(walk)
     size = prepared.metrics.get("longest_row") if prepared else None
     return Rows(longest if size is None else min(longest, size // BYTES_OF_TOKEN))
 
 
-def _train_seconds(walk: Walk, history: History) -> list[float]:
+def _train_seconds(walk: Walk) -> list[float]:
     spec, base = walk.subject.spec, walk.subject.base.digest
-    prepared = history.prepared(walk)
+    prepared = _prepared(walk)
     if prepared is None:
         return []
 
@@ -117,11 +89,12 @@ def _train_seconds(walk: Walk, history: History) -> list[float]:
         return bool(inputs["base_model"] == base and inputs["training"]["method"] == spec.training.method)
 
     found = []
-    for record in history.like("train", walk, same):
-        rows, epochs = history.rows(record.inputs["train"]), record.inputs["training"]["num_epochs"]
+    for record in _like("train", walk, same):
+        maker = walk.history.maker("prepare", "train", record.inputs["train"])
+        rows, epochs = maker.metrics["rows"]["train"] if maker else None, record.inputs["training"]["num_epochs"]
         if not rows:
             continue
-        learning, elapsed = _learning_seconds(record), _elapsed(record)
+        learning, elapsed = _learning_seconds(record), record.seconds
         done = rows * record.metrics.get("epochs", epochs)
         work = prepared.metrics["rows"]["train"] * spec.training.num_epochs / done
         found.append(max(0.0, elapsed - learning) + learning * work)
@@ -132,18 +105,18 @@ def _learning_seconds(record: Record) -> float:
     """Return the part of a training's time that grows with its tokens; loading the model does not."""
     tokens, speed = record.metrics.get("tokens"), record.metrics.get("tokens_per_second")
     if not tokens or not speed:
-        return _elapsed(record)
+        return record.seconds
     # What an earlier process did before it was killed is not in the elapsed time.
     resumed = "resumed_from_step" in record.metrics
     learning = float(tokens / speed)
-    return learning if resumed else min(learning, _elapsed(record))
+    return learning if resumed else min(learning, record.seconds)
 
 
-def _predict_seconds(step: Step, walk: Walk, history: History) -> list[float]:
+def _predict_seconds(step: Step, walk: Walk) -> list[float]:
     base, engine = walk.subject.base.digest, walk.subject.spec.engine
     if step == "predict_champion" and (champion := walk.champion) is not None:
         base, engine = champion.content.base_digest, champion.content.engine  # type: ignore[assignment]  # as released
-    prepared = history.prepared(walk)
+    prepared = _prepared(walk)
     if prepared is None:
         return []
 
@@ -152,22 +125,39 @@ def _predict_seconds(step: Step, walk: Walk, history: History) -> list[float]:
         return bool(asked and record.metrics.get("answers"))
 
     prompts = prepared.metrics["rows"]["test"]
-    return [_elapsed(record) / record.metrics["answers"] * prompts for record in history.like(step, walk, same)]
+    return [record.seconds / record.metrics["answers"] * prompts for record in _like(step, walk, same)]
 
 
-def _elapsed(record: Record) -> float:
-    return (record.finished - record.started).total_seconds()
+def _like(step: Step, walk: Walk, same: Callable[[Record], bool]) -> list[Record]:
+    """Return recent records that `same` accepts; only those of the walk's own spec where there are any."""
+    own = list(islice(filter(same, walk.history.own(step, walk.subject.spec.name)), RECENT))
+    return own or list(islice(filter(same, walk.history.newest(step)), RECENT))
 
 
-def _between(seconds: Sequence[float], memory: MemoryNeed | None = None) -> Estimate:
+def _prepared(walk: Walk) -> Record | None:
+    """Return what the spec's rows are, or were when they were last prepared."""
+    return walk.records.get("prepare") or next(walk.history.own("prepare", walk.subject.spec.name), None)
+
+
+def _between(seconds: Sequence[float], memory: MemoryNeed | None, price: Price | None) -> Estimate:
     if not seconds:
         return Estimate(memory=memory)
     import statistics
 
-    several = len(seconds) > 1
+    middle, several = round(statistics.median(seconds), 1), len(seconds) > 1
+    low, high = (round(min(seconds), 1), round(max(seconds), 1)) if several else (None, None)
     return Estimate(
-        seconds=round(statistics.median(seconds), 1),
-        low=round(min(seconds), 1) if several else None,
-        high=round(max(seconds), 1) if several else None,
+        seconds=middle,
+        low=low,
+        high=high,
         memory=memory,
+        usd=_usd(middle, price),
+        usd_low=_usd(low, price),
+        usd_high=_usd(high, price),
     )
+
+
+def _usd(seconds: float | None, price: Price | None) -> float | None:
+    if seconds is None or price is None:
+        return None
+    return round(seconds / HOUR * price.usd_per_hour, 4)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from runner.digest import digest_json
+from runner.plan.cost import Budget, Estimate, MemoryNeed, Total, total_of
+from runner.plan.part import PlanPart
+from runner.plan.reasons import Action, Cause, Change, Nearest, ReasonCode
 from runner.registry.facts import Step
-
-Action = Literal["RUN", "REUSE", "NONE", "DEPENDS", "WAIT", "BLOCKED", "UNDEPLOY"]
 
 ChangeClass = Literal[
     "nothing", "redeploy", "prepare_only", "gate_only", "score_only", "predict", "retrain", "new", "removed"
@@ -21,66 +22,21 @@ ChangeClass = Literal[
 Flag = Literal["gate_changed", "test_set_changed", "output_format_changed", "metrics_changed", "data_checks_changed"]
 """A change of the bar itself: the same model may be judged otherwise."""
 
-
-class PlanPart(BaseModel):
-    """Base of the plan's objects: frozen, documented by the string under each field."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
-
-
-class Change(PlanPart):
-    """One difference from the nearest earlier record."""
-
-    path: str
-    """Key in the spec, such as `training.learning_rate`, or the input that changed."""
-    old: Any
-    """Value in the earlier record; null when it had none."""
-    new: Any
-    """Value now; null when it is gone."""
-    line: int | None = None
-    """Line in the spec file, where there is one."""
-
-
-class MemoryNeed(PlanPart):
-    """Bytes that training is expected to need at its peak, by what they are for."""
-
-    weights: int
-    """The base model."""
-    adapter: int
-    """The adapter, and the copy of its best epoch."""
-    gradients: int
-    """Of whatever learns."""
-    optimizer: int
-    """The optimizer's state."""
-    activations: int
-    """What a forward pass keeps for its backward pass."""
-    runtime: int
-    """Interpreter and libraries, or the CUDA context."""
-    fragmentation: int
-    """Freed blocks that the C library keeps as long as there is memory enough."""
-    total: int
-    """All of it."""
-    available: int
-    """What the device has."""
-    device: Literal["cpu", "cuda"]
-    """Where it would train."""
-    remedy: str | None = None
-    """What to do when it does not fit; null when it does."""
-
-
-class Estimate(PlanPart):
-    """What a step is expected to take; null where there is nothing to tell it from."""
-
-    seconds: float | None = None
-    """Wall-clock seconds, by earlier records: their median, scaled by rows and epochs."""
-    low: float | None = None
-    """Fewest seconds that any of several records speaks for."""
-    high: float | None = None
-    """Most seconds that any of several records speaks for."""
-    memory: MemoryNeed | None = None
-    """Memory; only of `train`."""
-    usd: float | None = None
-    """Provider's price in US dollars."""
+__all__ = [
+    "Action",
+    "Change",
+    "ChangeClass",
+    "Estimate",
+    "Flag",
+    "MemoryNeed",
+    "Plan",
+    "PlanPart",
+    "PlannedStep",
+    "SpecPlan",
+    "change_words",
+    "make_plan",
+    "settled",
+]
 
 
 class PlannedStep(PlanPart):
@@ -94,8 +50,14 @@ class PlannedStep(PlanPart):
     """Step key; null when an earlier step of this plan decides it."""
     reason: str
     """Why, in words."""
-    changes: list[Change] = []
-    """Why, as data."""
+    reason_code: ReasonCode = "nothing_to_do"
+    """Why, for programs."""
+    changes: list[Change] = []  # noqa: RUF012 - pydantic copies it
+    """What differs from the nearest earlier record."""
+    cause: list[Cause] = []  # noqa: RUF012 - pydantic copies it
+    """The way from this step to what makes it run, root causes last; empty when nothing does."""
+    nearest: Nearest | None = None
+    """The record that `changes` compares with."""
     estimate: Estimate = Estimate()
     """Expected cost."""
     fault: bool = False
@@ -117,7 +79,7 @@ class SpecPlan(PlanPart):
     """Version that is live under the spec's alias; null when there is none."""
     change_class: ChangeClass | None = Field(default=None, alias="class")
     """What the change since the live (else last released) version costs at most, or since the commit of `--base`."""
-    flags: list[Flag] = []
+    flags: list[Flag] = []  # noqa: RUF012 - pydantic copies it
     """What the change does to the bar that the model is judged by."""
     steps: list[PlannedStep]
     """The eight steps in order."""
@@ -148,9 +110,13 @@ class Plan(PlanPart):
     the same plan, whatever it is expected to take and however it is explained."""
     head: str | None
     """Git commit the plan was made at."""
+    estimate: Total = Total()
+    """Expected cost of all steps."""
+    budget: Budget | None = None
+    """What `policy.budget` allows, and whether this plan keeps to it; null without one."""
     base: str | None = None
     """Git commit whose difference is planned, with `--base`: where the history of HEAD left that of the reference."""
-    removed: list[str] = []
+    removed: list[str] = []  # noqa: RUF012 - pydantic copies it
     """Specs that the base has and HEAD has not, with `--base`."""
     unchanged: int | None = None
     """Number of specs that are as at the base and left out, with `--base`."""
@@ -177,6 +143,7 @@ def make_plan(specs: list[SpecPlan], head: str | None, contents: Sequence[str] =
         summary={action.lower(): counts[action.lower()] for action in get_args(Action)} | {"train": trainings},
         digest=digest_json({"specs": body, "contents": list(contents), "head": head}),
         head=head,
+        estimate=total_of(specs),
     )
 
 

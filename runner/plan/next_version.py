@@ -12,6 +12,7 @@ from typing import Literal
 from runner.errors import Problem
 from runner.plan import keys
 from runner.plan.changes import describe, explain_miss
+from runner.plan.history import History
 from runner.plan.model import Change
 from runner.plan.subject import Subject
 from runner.registry.facts import RegistryReader, Version
@@ -92,14 +93,14 @@ def version_taken(train: keys.Inputs, released: Version, subject: Subject, reade
 def content_changes(version: Version, train: keys.Inputs, subject: Subject, reader: RegistryReader) -> Iterator[Change]:
     """Yield what differs between a released version and the spec as it is now, as far as its records are there."""
     if (made := reader.record("train", version.content.train_key)) is not None:
-        yield from explain_miss(train, made, subject, reader)
+        yield from explain_miss(train, made, subject, History(reader))
     yield from _served_changes(version, subject)
     prepared = reader.record("prepare", version.keys.get("prepare") or "none")
     if prepared is not None:
         spec = subject.spec
         now = {"label": spec.dataset.label, "contract": subject.contract}
         before = prepared.model_copy(update={"inputs": {name: prepared.inputs.get(name) for name in now}})
-        yield from explain_miss(now, before, subject, reader)
+        yield from explain_miss(now, before, subject, History(reader))
 
 
 def _served_changes(version: Version, subject: Subject) -> Iterator[Change]:

@@ -6,17 +6,19 @@ apply with its record, so what the plan says and what the apply does cannot drif
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import assert_never
 
 from runner.errors import SpecError
 from runner.plan import keys
-from runner.plan.changes import describe, explain_miss, nearest
+from runner.plan.changes import describe, explain_miss, found_in, nearest
 from runner.plan.delivery import Delivery, Obstacle
-from runner.plan.model import Action, Change
+from runner.plan.history import History
 from runner.plan.next_version import version_taken
 from runner.plan.pointer import loss, lost, training_of, unjudged
+from runner.plan.reasons import Action, Change, Nearest, ReasonCode
 from runner.plan.rulings import approval_of, hold_on, name_of
 from runner.plan.rulings import words as hold_words
 from runner.plan.subject import Subject
@@ -53,11 +55,15 @@ class Decision:
     inputs: keys.Inputs = field(default_factory=dict)
     record: Record | None = None
     changes: tuple[Change, ...] = ()
+    nearest: Nearest | None = None
+    """The record that `changes` compares with."""
+    code: ReasonCode | None = None
+    """Why, for programs; None for the usual reason of the action."""
     fault: bool = False
     """Blocked by what a person must mend in the spec or the registry."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Walk:
     """The state of one spec's walk. `settle` must be called for every decision before the next one."""
 
@@ -66,13 +72,18 @@ class Walk:
     delivery: Delivery
     retry: bool = False
     through: Step = "deploy"
-    earlier: Callable[[Step], Iterable[Record]] | None = None
-    """Records of a step, where several walks share what was read of the registry."""
+    shared: History | None = None
+    """Earlier records, where several walks share what was read of the registry."""
     decisions: dict[Step, Decision] = field(default_factory=dict)
     records: dict[Step, Record] = field(default_factory=dict)
     compared: tuple[str | None, ...] = ()
     """The champion's number once it is resolved: another apply may move the alias while this one runs."""
     _versions: dict[str, Version | None] = field(default_factory=dict)
+
+    @cached_property
+    def history(self) -> History:
+        """Earlier records, for reasons and estimates."""
+        return self.shared or History(self.reader)
 
     @property
     def live(self) -> Deployment | None:
@@ -127,7 +138,7 @@ class Walk:
     def decide(self, step: Step) -> Decision:  # noqa: C901, PLR0911 - one branch for each of the eight steps
         """Decide one step from what the earlier ones yielded."""
         if STEPS.index(step) > STEPS.index(self.through):
-            return Decision(step, "NONE", f"left out: only through {self.through}")
+            return Decision(step, "NONE", f"left out: only through {self.through}", code="left_out")
         if step == "deploy":
             return self._deploy()
         if step == "gate" and (released := self.released) is not None:
@@ -160,6 +171,8 @@ class Walk:
         self.decisions[decision.step] = decision
         if (yielded := record or decision.record) is not None:
             self.records[decision.step] = yielded
+        if record is not None:
+            self.history.note(record)
 
     @property
     def _contract(self) -> object:
@@ -170,7 +183,7 @@ class Walk:
         needed = [self.decisions[name] for name in NEEDS[step]]
         for earlier in needed:
             if earlier.action == "BLOCKED":
-                return Decision(step, "BLOCKED", f"{earlier.step} is blocked")
+                return Decision(step, "BLOCKED", f"{earlier.step} is blocked", code="upstream")
         for earlier in needed:
             if earlier.action in ("RUN", "DEPENDS") and earlier.step not in self.records:
                 return Decision(step, "DEPENDS", f"on what {earlier.step} yields")
@@ -183,19 +196,28 @@ class Walk:
         key = keys.step_key(inputs)
         if (record := self._known(step, key)) is not None:
             return Decision(step, "REUSE", "up to date", key, inputs, record)
-        if not self.retry and (failure := self.reader.failure(step, key)) is not None:
+        failure = self.reader.failure(step, key)
+        if failure is not None and not self.retry:
             remedy = f"{failure.hint}; " if failure.hint else ""
             reason = f"failed before: {failure.message} ({remedy}--retry runs it again)"
-            return Decision(step, "BLOCKED", reason, key, inputs, fault=True)
-        earlier = nearest(self._earlier(step), inputs, self.subject)
-        if earlier is None:
-            return Decision(step, "RUN", "never run before", key, inputs)
-        changes = explain_miss(inputs, earlier, self.subject, self.reader)
-        reason = describe(changes, self.subject) or "an artifact of the earlier run is missing"
-        return Decision(step, "RUN", reason, key, inputs, None, tuple(changes))
+            return Decision(step, "BLOCKED", reason, key, inputs, fault=True, code="failed_before")
+        missed = self._miss(step, key, inputs)
+        if failure is None:
+            return missed
+        return replace(missed, reason=f"tried again: {missed.reason}; it failed with {failure.message}", code="retried")
 
-    def _earlier(self, step: Step) -> Iterable[Record]:
-        return (self.earlier or self.reader.records)(step)
+    def _miss(self, step: Step, key: str, inputs: keys.Inputs) -> Decision:
+        """Run a step, saying why it cannot be reused."""
+        record = self.history.record(step, key) or nearest(step, inputs, self.subject, self.history)
+        if record is None:
+            return Decision(step, "RUN", "never run before", key, inputs, code="never_run")
+        found = found_in(record, self.history)
+        changes = tuple(explain_miss(inputs, record, self.subject, self.history))
+        if changes:
+            return Decision(step, "RUN", describe(changes, self.subject), key, inputs, changes=changes, nearest=found)
+        lost = ", ".join(found.missing) or "an artifact"
+        reason = f"lost from the registry: {lost} of the earlier run"
+        return Decision(step, "RUN", reason, key, inputs, nearest=found, code="artifact_missing")
 
     def _known(self, step: Step, key: str) -> Record | None:
         # Answers are shared: whoever asked first, the same weights answer the same prompts once.
@@ -220,12 +242,12 @@ class Walk:
         if released is None:
             return decision
         if (taken := self._other_content(decision, released)) is not None:
-            return Decision("train", "BLOCKED", taken, decision.key, inputs, fault=True)
+            return Decision("train", "BLOCKED", taken, decision.key, inputs, fault=True, code="version_taken")
         gone = loss(released, self.reader) if decision.record is None else None
-        record = training_of(released, decision.record, () if decision.record else self._earlier("train"))
+        record = training_of(released, decision.record, () if decision.record else self.reader.records("train"))
         if gone or record is None:
             reason = gone or lost(released, "the record of its training")
-            return Decision("train", "BLOCKED", reason, decision.key, inputs, fault=True)
+            return Decision("train", "BLOCKED", reason, decision.key, inputs, fault=True, code="released_lost")
         return Decision("train", "REUSE", "up to date", record.key, inputs, record)
 
     def _other_content(self, train: Decision, released: Version) -> str | None:
@@ -249,9 +271,9 @@ class Walk:
         champion = self.champion
         if number is not None and champion is None and self.released is None:
             reason = f"the champion {number} is missing from the registry; restore it from a copy of the store"
-            return Decision("predict_champion", "BLOCKED", reason, fault=True)
+            return Decision("predict_champion", "BLOCKED", reason, fault=True, code="champion_missing")
         if champion is None:
-            return Decision("predict_champion", "NONE", self._no_champion())
+            return Decision("predict_champion", "NONE", self._no_champion(), code="no_champion")
         content, prompts = champion.content, self.records["prepare"].outputs["prompts"].digest
         inputs = keys.predict_inputs(
             content.base_digest,
@@ -278,7 +300,7 @@ class Walk:
         key = released.keys.get("gate")
         record = self.reader.record("gate", key) if key else None
         reason = f"{released.version} was released on {released.released:%Y-%m-%d}: {released.verdict}"
-        return Decision("gate", "REUSE", reason, key, {}, record)
+        return Decision("gate", "REUSE", reason, key, {}, record, code="released")
 
     def _gate(self) -> Decision:
         champion = self.champion
@@ -296,13 +318,14 @@ class Walk:
         if (settled := self._undeployable(live, released, waiting)) is not None:
             return settled
         if (stop := self._obstacle(live, released)) is not None:
-            return Decision("deploy", stop.action, stop.reason)
+            return Decision("deploy", stop.action, stop.reason, code=stop.code)
         if waiting is not None:
             return Decision("deploy", "DEPENDS", waiting.reason if released else "if its gates pass")
         was = f"{live.version} → " if live and live.version else ""
         target = {"name": spec.name, "version": spec.version, "alias": spec.deployment.alias}
         if released is None:
-            return Decision("deploy", "RUN", f"{was}{spec.version} ({self._let_through()})", keys.step_key(target))
+            reason = f"{was}{spec.version} ({self._let_through()})"
+            return Decision("deploy", "RUN", reason, keys.step_key(target), code="not_live")
         return self._move(released, live, f"{was}{spec.version}", target)
 
     def _undeployable(
@@ -312,19 +335,21 @@ class Walk:
         spec, blocked = self.subject.spec, waiting if waiting and waiting.action == "BLOCKED" else None
         if released is not None and (taken := self._other_content(self.decisions["train"], released)) is not None:
             # Where `train` does not say so already, another apply has released this number since.
-            return blocked or Decision("deploy", "BLOCKED", taken, fault=True)
+            return blocked or Decision("deploy", "BLOCKED", taken, fault=True, code="version_taken")
         if live and live.version == spec.version and live.target == spec.deployment.target:
-            return Decision("deploy", "NONE", f"{spec.version} is live as {spec.deployment.alias}")
+            return Decision("deploy", "NONE", f"{spec.version} is live as {spec.deployment.alias}", code="live")
         return blocked
 
     def _move(self, released: Version, live: Deployment | None, what: str, target: keys.Inputs) -> Decision:
         """Move the pointer to a released version, whose every byte is there."""
-        stop = unjudged(released, live, self.subject.spec, self.reader) or loss(released, self.reader)
-        if stop is not None:
-            return Decision("deploy", "BLOCKED", stop, fault=True)
+        if (stop := unjudged(released, live, self.subject.spec, self.reader)) is not None:
+            return Decision("deploy", "BLOCKED", stop, fault=True, code="unjudged")
+        if (gone := loss(released, self.reader)) is not None:
+            return Decision("deploy", "BLOCKED", gone, fault=True, code="released_lost")
         digest = released.content.adapter.digest
         how = f"already released, only the pointer moves; verified sha256:{digest[:12]}"
-        return Decision("deploy", "RUN", f"{what} ({how})", keys.step_key(target | {"adapter": digest}))
+        key = keys.step_key(target | {"adapter": digest})
+        return Decision("deploy", "RUN", f"{what} ({how})", key, code="not_live")
 
     def _let_through(self) -> str:
         if (approval := self.approval) is not None:
@@ -336,17 +361,18 @@ class Walk:
         gate = self.records.get("gate")
         refused = released is None and gate is not None and gate.metrics["release"] is not True
         if gate is not None and refused and self.approval is None:
-            return Obstacle("BLOCKED", f"its gates say {gate.metrics['outcome']}")
+            return Obstacle("BLOCKED", f"its gates say {gate.metrics['outcome']}", "gates")
         asks = any(rule.rival == "champion" for rule in self.subject.spec.evaluation.gates)
         if released is None and asks and self.compared and (now := self._champion_number()) != self.compared[0]:
             was = self.compared[0] or "none"
             what = f"{now} went live" if now else f"{was} was undeployed"
-            return Obstacle("BLOCKED", f"{what} while its gates compared with {was}; apply again")
+            reason = f"{what} while its gates compared with {was}; apply again"
+            return Obstacle("BLOCKED", reason, "champion_changed")
         if (stop := self.delivery.obstacle(self.subject.loaded, live)) is not None:
             return stop
         spec = self.subject.spec
         hold = hold_on(self.reader.rulings(spec.name), spec.version, released=released is not None)
-        return Obstacle("BLOCKED", hold_words(hold)) if hold else None
+        return Obstacle("BLOCKED", hold_words(hold), "held") if hold else None
 
 
 def _digests(subject: Subject) -> dict[str, list[str]]:

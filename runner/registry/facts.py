@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -72,6 +72,26 @@ class Record(Fact):
     """End, UTC."""
     environment: dict[str, str] = {}
     """Python, platform, tool and library versions."""
+    predicted_seconds: float | None = None
+    """What its plan expected it to take."""
+
+    @property
+    def seconds(self) -> float:
+        """What it took."""
+        return (self.finished - self.started).total_seconds()
+
+
+class Summary(NamedTuple):
+    """What tells one record of a step from another, where there are too many to read."""
+
+    key: str
+    """Step key."""
+    spec: str
+    """Name of the spec that ran it first."""
+    finished: float
+    """End, in seconds since the epoch."""
+    outputs: dict[str, str]
+    """Digest of each artifact by name."""
 
 
 class Failure(Fact):
@@ -234,6 +254,12 @@ class RegistryReader(Protocol):
 
     def records(self, step: Step) -> Iterator[Record]:
         """Yield the newest record of every key of a step, in no particular order."""
+
+    def latest(self, step: Step, key: str) -> Record | None:
+        """Return the newest readable record of a key, though its artifacts may be gone."""
+
+    def summaries(self, step: Step) -> list[Summary]:
+        """Return what tells the newest records of every key of a step apart, the newest record first."""
 
     def failure(self, step: Step, key: str) -> Failure | None:
         """Return the newest terminal failure of a key."""

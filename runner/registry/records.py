@@ -34,6 +34,11 @@ class Records:
         records = self._newest_first(Record, numbered(self._store, log).get(log, {}))
         return next((record for record in records if self._is_valid(record, step, key)), None)
 
+    def latest(self, step: Step, key: str) -> Record | None:
+        """Return the newest readable record of a key, though its artifacts may be gone."""
+        log = f"{RECORDS}/{step}/{check_name(key)}"
+        return next(self._newest_first(Record, numbered(self._store, log).get(log, {})), None)
+
     def newest(self, step: Step) -> Iterator[Record]:
         """Yield the newest readable record of every key of a step; its artifacts may be gone."""
         for entries in numbered(self._store, f"{RECORDS}/{step}").values():

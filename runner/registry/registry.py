@@ -15,12 +15,24 @@ from runner.registry.chain import Chain
 from runner.registry.copies import LocalCopies
 from runner.registry.decisions import Decisions
 from runner.registry.deployments import Deployments
-from runner.registry.facts import Artifact, Deployment, Failure, Lease, Record, RegistryWriter, Ruling, Step, Version
+from runner.registry.facts import (
+    Artifact,
+    Deployment,
+    Failure,
+    Lease,
+    Record,
+    RegistryWriter,
+    Ruling,
+    Step,
+    Summary,
+    Version,
+)
 from runner.registry.leases import Leases
 from runner.registry.marker import check_marker, put_marker
 from runner.registry.namespaces import Overlay, inside
 from runner.registry.records import Records
 from runner.registry.store import Store, open_store
+from runner.registry.summaries import Summaries
 from runner.registry.versions import Versions
 
 
@@ -76,6 +88,7 @@ class Registry(RegistryWriter):
         self._marked = False
         self._artifacts = Artifacts(store, LocalCopies(cache, max_cache))
         self._records = Records(store, self._artifacts.exists)
+        self._summaries = Summaries(store, cache)
         self._leases = Leases(store, cache)
         self._versions = Versions(store)
         self._deployments = Deployments(store)
@@ -102,6 +115,14 @@ class Registry(RegistryWriter):
     def records(self, step: Step) -> Iterator[Record]:
         """Yield the newest record of every key of a step; its artifacts may be gone."""
         return self._records.newest(step)
+
+    def latest(self, step: Step, key: str) -> Record | None:
+        """Return the newest readable record of a key, though its artifacts may be gone."""
+        return self._records.latest(step, key)
+
+    def summaries(self, step: Step) -> list[Summary]:
+        """Return what tells the newest records of every key of a step apart, the newest record first."""
+        return self._summaries.all(step)
 
     def failure(self, step: Step, key: str) -> Failure | None:
         """Return the newest terminal failure of a key."""

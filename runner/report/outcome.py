@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from runner.reconcile import Outcome
+from runner.report.accuracy import took_lines
 
 _ENDS_BY_CODE = {3: "gate failed", 4: "gate inconclusive", 5: "data check failed"}
 _ENDS = ("deployed", "evaluated", "nothing to do", *_ENDS_BY_CODE.values(), "blocked", "failed")
@@ -21,6 +22,7 @@ def render_outcome(outcome: Outcome, *, coloured: bool) -> str:
         lines += [_verdict(verdict, coloured=coloured) for verdict in outcome.gate.metrics["verdicts"]]
     if outcome.deployment is None or outcome.deployment.version is not None:
         lines.append(f"  ran: {', '.join(outcome.ran) or 'nothing'}")
+    lines += took_lines(outcome.took)
     lines += [f"  {ending}" for ending in _endings(outcome)]
     return "\n".join(lines)
 

@@ -6,12 +6,12 @@ from runner.plan.model import Plan
 from runner.report.text import printable, render_plan
 
 
-def render_scoped(plan: Plan, color: bool) -> str:  # noqa: FBT001 - as render_plan
+def render_scoped(plan: Plan, color: bool, width: int | None = None) -> str:  # noqa: FBT001 - as render_plan
     """Render a plan for a terminal; one with a base begins with what it leaves out."""
     if plan.base is None:
-        return render_plan(plan, color)
+        return render_plan(plan, color, width)
     said = [f"Since {plan.base[:8]}: {len(plan.specs)} touched, {plan.unchanged} as they were."]
     if plan.removed:
         said.append(printable(f"Removed: {', '.join(plan.removed)}"))
     scope = "\n".join(said)
-    return f"{scope}\n\n{render_plan(plan, color)}" if plan.specs else scope
+    return f"{scope}\n\n{render_plan(plan, color, width)}" if plan.specs else scope

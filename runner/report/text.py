@@ -5,11 +5,15 @@ Specs that need nothing are only counted. Values come from users' files, so cont
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from runner.plan.changes import words_of
 from runner.plan.model import Action, MemoryNeed, Plan, PlannedStep, SpecPlan
 from runner.registry.facts import STEPS
+from runner.report.costs import step_cost, total_lines
 
 
 class _Sign(NamedTuple):
@@ -29,27 +33,32 @@ _SIGNS: Mapping[Action, _Sign] = {
     "NONE": _Sign(".", "nothing to do", "2"),
 }
 
+NARROW = 30
+"""Columns for reasons below which a terminal had better wrap lines itself."""
+
 _STEP_WIDTH = max(map(len, STEPS))
 _ACTION_WIDTH = max(map(len, _SIGNS))
 _INDENT = " " * (4 + _STEP_WIDTH + 2 + _ACTION_WIDTH + 2)
 
 
-def render_plan(plan: Plan, color: bool) -> str:  # noqa: FBT001 - the only choice there is
+def render_plan(plan: Plan, color: bool, width: int | None = None) -> str:  # noqa: FBT001 - as terminals are
     """Render what an apply would do, and why.
 
     Args:
         plan: the plan.
         color: whether the terminal shows ANSI colours.
+        width: its columns; None wraps no line.
     """
     specs, removed = split_removed(plan)
-    busy, going = ([spec for spec in group if not _up_to_date(spec)] for group in (specs, removed))
-    staying = [spec for spec in removed if _up_to_date(spec)]
+    busy, going = ([spec for spec in group if not up_to_date(spec)] for group in (specs, removed))
+    staying = [spec for spec in removed if up_to_date(spec)]
     if not busy and not going:
         return "\n".join([f"No changes. {_count(len(specs))} up to date.", *_elsewhere(specs), *_removals(staying)])
-    blocks = [_legend(busy + going, color=color), *("\n".join(_spec(spec, color=color)) for spec in busy)]
+    shown = ("\n".join(_spec(spec, color=color, width=width)) for spec in busy)
+    blocks = [_legend(busy + going, color=color), *shown]
     if removals := "\n".join(_removals(going, color=color)):
         blocks.append(removals)
-    if idle := [spec for spec in specs if _up_to_date(spec)]:
+    if idle := [spec for spec in specs if up_to_date(spec)]:
         blocks.append("\n".join([f"{_count(len(idle))} up to date.", *_elsewhere(idle)]))
     if staying:
         blocks.append("\n".join(_removals(staying)))
@@ -57,7 +66,8 @@ def render_plan(plan: Plan, color: bool) -> str:  # noqa: FBT001 - the only choi
     return "\n\n".join(blocks)
 
 
-def _up_to_date(spec: SpecPlan) -> bool:
+def up_to_date(spec: SpecPlan) -> bool:
+    """Whether a spec needs nothing."""
     return all(step.action in ("REUSE", "NONE") for step in spec.steps)
 
 
@@ -97,7 +107,7 @@ def _legend(specs: list[SpecPlan], *, color: bool) -> str:
     return "Gitune will do the following:\n  " + "   ".join(entries)
 
 
-def _spec(spec: SpecPlan, *, color: bool) -> Iterator[str]:
+def _spec(spec: SpecPlan, *, color: bool, width: int | None) -> Iterator[str]:
     head = printable(f"{spec.name} {spec.version}")
     if color:
         head = f"\x1b[1m{head}\x1b[0m"
@@ -106,7 +116,8 @@ def _spec(spec: SpecPlan, *, color: bool) -> Iterator[str]:
     for step in spec.steps:
         sign = _SIGNS[step.action]
         row = f"{sign.sign} {step.step:<{_STEP_WIDTH}}  {step.action:<{_ACTION_WIDTH}}"
-        first, *more = _reasons(step)
+        reasons, cost = _reasons(step, spec.file.rpartition("/")[2]), step_cost(step)
+        first, *more = _wrapped(reasons, f"[{cost}]" if cost else "", width)
         yield f"  {_paint(row, sign, color=color)}  {first}".rstrip()
         for reason in more:
             yield f"{_INDENT}{reason}"
@@ -125,25 +136,44 @@ def _memory(need: MemoryNeed) -> Iterator[str]:
         yield f"    which does not fit: {need.remedy}"
 
 
-def _reasons(step: PlannedStep) -> list[str]:
-    """Say why, one line for each change where the reason lists several."""
-    reason = printable(step.reason)
-    parts = reason.split("; ")
-    lines = parts if len(parts) == len(step.changes) else [reason]
+def _wrapped(lines: list[str], cost: str, width: int | None) -> list[str]:
+    """Cut lines into what fits beside the column of actions, unless that is hardly anything; the cost stays whole."""
+    room = sys.maxsize if width is None or width - len(_INDENT) < NARROW else width - len(_INDENT)
+    wrapped: list[str] = []
+    for line in lines:
+        # `wrap` would join the two spaces that set off a key.
+        fits = len(line) <= room
+        wrapped += [line] if fits else textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False)
+    if not cost:
+        return wrapped
+    if len(wrapped[-1]) + 2 + len(cost) > room:
+        return [*wrapped, cost]
+    return [*wrapped[:-1], f"{wrapped[-1]}  {cost}"]
+
+
+def _reasons(step: PlannedStep, file: str) -> list[str]:
+    """Say why: one line for each change, and one for each root cause further back."""
+    lines = [printable(line) for line in _told(step, file)]
     if step.action == "REUSE" and step.key:
         lines[0] = f"{step.key[:8]}  {lines[0]}"
-    elif cost := _cost(step):
-        lines[-1] += f"  [{cost}]"
     return lines
 
 
-def _cost(step: PlannedStep) -> str:
-    seconds, usd = step.estimate.seconds, step.estimate.usd
-    said = [] if seconds is None else [f"about {duration(seconds)}"]
-    return ", ".join([*said, *([] if usd is None else [f"${usd:.2f}"])])
-
-
 def _summary(plan: Plan) -> str:
+    return "\n".join([counts_of(plan), *map(printable, total_lines(plan))])
+
+
+def _told(step: PlannedStep, file: str) -> list[str]:
+    if not step.changes or step.reason_code == "retried":
+        return [step.reason]
+    changes = [words_of(change, file) for change in step.changes]
+    if step.action == "DEPENDS":
+        return [step.reason.partition("; ")[0], *changes]
+    return [*changes, *(f"because {cause.because}" for cause in step.cause[1:] if cause.root)]
+
+
+def counts_of(plan: Plan) -> str:
+    """Say how many steps there are of each action."""
     counts = [
         f"{plan.summary.get('run', 0)} to run",
         f"{plan.summary.get('reuse', 0)} to reuse",
@@ -156,23 +186,7 @@ def _summary(plan: Plan) -> str:
         counts.append(f"{removed} to undeploy")
     uncertain = "at most " if any(spec.step("train").action == "DEPENDS" for spec in plan.specs) else ""
     counts.append(f"train steps: {uncertain}{plan.summary.get('train', 0)}")
-    estimates = [step.estimate for spec in plan.specs for step in spec.steps]
-    seconds = sum(estimate.seconds or 0 for estimate in estimates)
-    usd = sum(estimate.usd or 0 for estimate in estimates)
-    cost = [*([f"about {duration(seconds)}"] if seconds else []), *([f"${usd:.2f}"] if usd else [])]
-    return f"Plan: {', '.join(counts)}." + (f" Estimated: {', '.join(cost)}." if cost else "")
-
-
-def duration(seconds: float) -> str:
-    """Say a duration in the two units that matter: `45 s`, `3 min 20 s`, `2 h 5 min`."""
-    whole = max(round(seconds), 1)
-    minutes, rest = divmod(whole, 60)
-    if minutes == 0:
-        return f"{rest} s"
-    hours, minutes_left = divmod(minutes, 60)
-    if hours == 0:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    return f"{hours} h {minutes_left} min" if minutes_left else f"{hours} h"
+    return f"Plan: {', '.join(counts)}."
 
 
 def printable(text: str) -> str:

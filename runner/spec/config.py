@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from runner.spec.known import KnownDocuments
 from runner.spec.models import Section
@@ -21,6 +21,36 @@ CONFIG_FILE = "registry/config.yaml"
 
 
 Tracker = Literal["clearml", "comet_ml", "dvclive", "mlflow", "neptune", "swanlab", "tensorboard", "trackio", "wandb"]
+
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class BudgetPolicy(Section):
+    """What one plan may be expected to take; an apply refuses more, unless it is told `--over-budget`."""
+
+    hours: Positive | None = None
+    """Hours of all its steps together, those included that only may have to run."""
+    usd: Positive | None = None
+    """US dollars of all its steps together, by `prices`."""
+
+
+class Price(Section):
+    """What a compute profile costs."""
+
+    usd_per_hour: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """US dollars for an hour of its machine."""
+
+
+class Prices(Section):
+    """Price of each compute profile."""
+
+    default: Price | None = None
+    """The profile that specs name when they name none."""
+
+    def of(self, profile: str) -> Price | None:
+        """Return the price of a profile, where it is known."""
+        return self.default if profile == "default" else None
 
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(MB|GB|TB)")
@@ -34,6 +64,9 @@ class Policy(Section):
     """Branch whose applies release versions and move deployments."""
     file_roots: list[str] = []  # noqa: RUF012 - pydantic copies it
     """Folders from which `file://` base models may be read; relative ones lie in the repository."""
+
+    budget: BudgetPolicy | None = None
+    """What one plan may be expected to take."""
 
     @field_validator("deploy_branch")
     @classmethod
@@ -74,6 +107,8 @@ class Config(Section):
     """Rules that every spec must keep."""
     trackers: list[Tracker] = []  # noqa: RUF012 - pydantic copies it
     """Experiment trackers that local trainings report to, by transformers' names; keys come from the environment."""
+    prices: Prices = Prices()
+    """What the compute profiles of specs cost; plans say by it what steps will cost."""
 
     @field_validator("store")
     @classmethod

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 from verbs import commit, committed_world, git, run
-from world import World
+from world import World, pretend_it_took
 
 from runner.cli.main import main
 from runner.errors import UsageError
@@ -255,3 +255,56 @@ def test_outside_a_repository(tmp_path, capsys):
         main(["-C", str(tmp_path), "plan"])
     assert end.value.code == 64
     assert "no specs/ folder" in capsys.readouterr().err
+
+
+def test_plan_in_every_format(world, capsys):
+    assert run(world, "plan", "--format", "json") == 0
+    by_format = capsys.readouterr().out
+    assert run(world, "plan", "--json") == 0
+    assert json.loads(by_format) == json.loads(capsys.readouterr().out)
+    assert run(world, "plan", "--format", "markdown") == 0
+    assert "| bot 1.0.0 | prepare | train," in capsys.readouterr().out
+
+
+def test_why_miss(world, capsys):
+    assert run(world, "plan", "--why-miss") == 0
+    assert "never run before: there is no record to compare with" in capsys.readouterr().out
+    run(world, "apply", "--yes")
+    world.spec |= {"version": "1.1.0"}
+    world.spec["training"]["learning_rate"] = 0.002
+    commit(world, "second")
+    capsys.readouterr()
+    assert run(world, "plan", "--why-miss", "train") == 0
+    out = capsys.readouterr().out
+    assert "training.learning_rate 0.001 → 0.002 (spec.yaml:15)" in out
+    assert "a hit with: training.learning_rate 0.001 (spec.yaml:15)" in out
+    assert "bot score" not in out
+    assert run(world, "plan", "--why-miss", "bot") == 0
+    assert "bot score: its key is not known yet, because train runs" in capsys.readouterr().out
+    assert run(world, "plan", "--why-miss", "--json") == 0
+    (train, *_) = json.loads(capsys.readouterr().out)["misses"]
+    assert (train["step"], train["nearest"]["version"]) == ("train", "1.0.0")
+    assert run(world, "plan", "--why-miss", "tarin") == 64
+    assert "there is no spec named `tarin`" in capsys.readouterr().err
+
+
+def test_over_budget_is_refused_before_anything_runs(world, capsys):
+    run(world, "apply", "--yes")
+    pretend_it_took(world, "train", 3600)
+    (world.root / "registry/config.yaml").write_text(
+        "prices: {default: {usd_per_hour: 2}}\npolicy: {budget: {usd: 1.5}}\n"
+    )
+    world.spec |= {"version": "1.1.0"}
+    world.spec["training"]["learning_rate"] = 0.002
+    world.spec["dataset"]["system_prompt"] = "Sort."
+    commit(world, "second")
+    capsys.readouterr()
+    assert run(world, "plan") == 0
+    assert "Over budget: up to $2.00 of $1.50." in capsys.readouterr().out
+    assert run(world, "apply", "--yes") == 1
+    captured = capsys.readouterr()
+    assert "the plan is over budget" in captured.err
+    assert not [record for record in world.registry.records("prepare") if record.version == "1.1.0"]
+    assert run(world, "apply", "--yes", "--over-budget", "--json") == 0
+    (outcome,) = json.loads(capsys.readouterr().out)["specs"]
+    assert {"step", "seconds", "predicted_seconds"} == set(outcome["took"][0])

@@ -104,7 +104,9 @@ def test_settings_touch_every_spec(world, capsys):
     (world.root / "registry/config.yaml").write_text("policy: {deploy_branch: release}\n")
     found = difference(world, capsys, "HEAD")
     assert found["specs"] == []
-    assert found["config"] == [{"path": "policy.deploy_branch", "old": "main", "new": "release", "line": None}]
+    assert found["config"] == [
+        {"path": "policy.deploy_branch", "old": "main", "new": "release", "line": None, "rows": None}
+    ]
     assert run(world, "diff", "HEAD", "--detailed-exitcode") == 2
     assert "~ policy.deploy_branch main → release" in capsys.readouterr().out
     assert [spec["name"] for spec in base_plan(world, capsys)["specs"]] == ["bot"]

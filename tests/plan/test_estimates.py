@@ -90,7 +90,7 @@ def test_answers_are_scaled_by_prompts_and_told_for_steps_that_may_run(world):
     assert plan.specs[0].step("predict_tuned").action == "DEPENDS"
     assert estimate(plan, "predict_tuned").seconds == pytest.approx(answers * 2, abs=0.1)
     assert estimate(plan, "predict_base").seconds is None  # reused
-    assert "Estimated: about" in render_plan(plan, color=False)
+    assert "up to 1 min 4" in render_plan(plan, color=False)
 
 
 def test_the_digest_covers_no_estimate(world):
@@ -105,18 +105,23 @@ def test_the_digest_covers_no_estimate(world):
 def test_every_record_is_read_once_however_many_specs_ask(world):
     world.spec["training"]["learning_rate"] = 0.002
     world.write()
-    asked = []
+    asked, read = [], []
 
     class Counting:
         def __getattr__(self, name):
             return getattr(world.registry, name)
 
-        def records(self, step):
+        def summaries(self, step):
             asked.append(step)
-            return world.registry.records(step)
+            return world.registry.summaries(step)
+
+        def latest(self, step, key):
+            read.append(key)
+            return world.registry.latest(step, key)
 
     build_plan(world.subjects() * 3, Counting(), world.delivery())
     assert asked.count("train") == 1
+    assert len(read) == len(set(read))
 
 
 def test_memory_is_told_with_a_remedy_where_it_does_not_fit(world, monkeypatch):

@@ -31,14 +31,16 @@ def test_first_plan_runs_prepare_and_all_else_depends(world):
 def test_json_is_the_published_shape(world):
     shown = json.loads(world.plan().model_dump_json())
     assert set(shown) == {
-        *("format_version", "specs", "summary", "digest"),
+        *("format_version", "specs", "summary", "digest", "estimate", "budget"),
         *("head", "base", "removed", "unchanged"),
     }
     assert set(shown["specs"][0]) == {
         *("name", "version", "file", "champion", "steps"),
         *("live", "class", "flags", "removed"),
     }
-    assert set(shown["specs"][0]["steps"][0]) == {"step", "action", "key", "reason", "changes", "estimate", "fault"}
+    assert set(shown["specs"][0]["steps"][0]) == {
+        *("step", "action", "key", "reason", "reason_code", "changes", "cause", "nearest", "estimate", "fault"),
+    }
     assert set(shown["summary"]) == {"run", "reuse", "none", "depends", "wait", "blocked", "undeploy", "train"}
     assert shown["summary"] == {**dict.fromkeys(shown["summary"], 0), "run": 1, "depends": 7, "train": 1}
 
@@ -54,7 +56,7 @@ def test_reason_names_field_and_line(world):
     (change,) = step(plan, "train").changes
     assert (change.path, change.old, change.new, change.line) == ("training.learning_rate", 0.001, 0.002, line)
     assert step(plan, "train").estimate.seconds is not None
-    assert step(plan, "predict_tuned").reason == "on what train yields"
+    assert step(plan, "predict_tuned").reason == "because train runs"
     assert step(plan, "predict_base").action == "REUSE"
     assert plan.specs[0].champion == "1.0.0"
 
@@ -64,7 +66,7 @@ def test_reason_counts_rows(world):
     world.spec |= {"version": "1.1.0"}
     world.files["data/c.jsonl"] = list(range(120, 150))
     plan = world.plan()
-    assert step(plan, "prepare").reason == "files specs/bot/data/c.jsonl added"
+    assert step(plan, "prepare").reason == "rows +30 −0 ~0: data/c.jsonl added"
     world.apply(through="prepare")
     reason = step(world.plan(), "train").reason
     assert "training rows +" in reason
@@ -197,7 +199,7 @@ def test_lost_artifact_of_an_unreleased_step_runs_again(world):
         ).unlink()
     plan = world.plan()
     assert step(plan, "score").action == "RUN"
-    assert step(plan, "score").reason == "an artifact of the earlier run is missing"
+    assert step(plan, "score").reason == "lost from the registry: scores of the earlier run"
     _, outcome = world.apply()
     assert outcome.ran == ["score", "deploy"]
 

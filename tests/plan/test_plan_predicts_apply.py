@@ -38,6 +38,7 @@ def test_what_plan_predicts_is_what_apply_runs(commits):
             past.append(snapshot(world))
             plan, outcome = world.apply()
             assert outcome.error is None, outcome.error
+            causes_lead_to_roots(plan)
             for step in plan.specs[0].steps:
                 if step.action == "RUN":
                     assert step.step in outcome.ran, (step, outcome)
@@ -46,6 +47,23 @@ def test_what_plan_predicts_is_what_apply_runs(commits):
                 assert step.action != "DEPENDS" or step.key is None
             assert world.plan().idle
             assert same_as_without_history(world, outcome)
+
+
+def causes_lead_to_roots(plan) -> None:
+    """Check that everything that may happen names a root that can be reached, and nothing else has a cause."""
+    for step in plan.specs[0].steps:
+        if step.action not in ("RUN", "DEPENDS", "BLOCKED"):
+            assert step.cause == []
+            continue
+        stations = {cause.step: cause for cause in step.cause}
+        assert len(stations) == len(step.cause)
+        assert step.cause[0].step == step.step
+        reached, new = set(), {step.step}
+        while new:
+            reached |= new
+            new = {later for name in new for later in stations[name].after} - reached
+        assert reached == set(stations)
+        assert any(cause.root for cause in step.cause)
 
 
 def same_as_without_history(world: World, outcome) -> bool:

@@ -4,26 +4,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from plans import KEY, spec_plan
 
 from runner.git import Checkout
 from runner.plan.delivery import Delivery
-from runner.plan.model import Change, Estimate, PlannedStep, SpecPlan, make_plan
-from runner.registry.facts import STEPS
-from runner.report.text import duration, printable, render_plan
-
-KEY = "3f2a91bc" + "0" * 56
-
-
-def spec_plan(name="support-triage", champion=None, **actions):
-    """Steps are REUSE unless said otherwise: `train="RUN"` or a whole PlannedStep."""
-    steps = []
-    for step in STEPS:
-        wanted = actions.get(step, "REUSE")
-        if isinstance(wanted, str):
-            key = KEY if wanted in ("RUN", "REUSE") else None
-            wanted = PlannedStep(step=step, action=wanted, key=key, reason=f"why {wanted.lower()}")
-        steps.append(wanted)
-    return SpecPlan(name=name, version="1.0.0", file=f"specs/{name}/spec.yaml", champion=champion, steps=steps)
+from runner.plan.model import Change, Estimate, PlannedStep, make_plan
+from runner.plan.reasons import Cause, RowCount
+from runner.report.duration import duration
+from runner.report.text import printable, render_plan
 
 
 def rendered(*specs, color=False):
@@ -68,7 +56,9 @@ support-triage 1.0.0 (specs/support-triage/spec.yaml)  champion: none
   ? gate              DEPENDS   why depends
   ! deploy            BLOCKED   why blocked
 
-Plan: 1 to run, 2 to reuse, 3 depending, 1 blocked, train steps: 1. Estimated: about 3 min 20 s, $0.50."""
+Plan: 1 to run, 2 to reuse, 3 depending, 1 blocked, train steps: 1.
+Estimated: about 3 min 20 s, $0.50.
+No estimate for support-triage/predict_tuned, support-triage/score, support-triage/gate: nothing like it was run before."""
     )
 
 
@@ -146,3 +136,34 @@ def test_a_file_cannot_repaint_the_screen():
 )
 def test_duration(seconds, words):
     assert duration(seconds) == words
+
+
+def test_long_reasons_are_wrapped_beside_the_actions():
+    step = PlannedStep(
+        step="train",
+        action="RUN",
+        key=KEY,
+        reason="; ".join(["training.target_modules q → v (spec.yaml:24)"] * 3),
+        estimate=Estimate(seconds=200, low=100, high=300),
+    )
+    plan = make_plan([spec_plan(train=step)], "abc")
+    lines = render_plan(plan, color=False, width=80).splitlines()
+    first = next(n for n, line in enumerate(lines) if "+ train" in line)
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[first + 1].startswith(" " * 32)
+    assert "                                [about 3 min 20 s (1 min 40 s to 5 min)]" in lines
+    # A terminal of no width worth the name wraps by itself.
+    assert render_plan(plan, color=False, width=40) == render_plan(plan, color=False)
+
+
+def test_a_root_further_back_has_a_line_of_its_own():
+    causes = [
+        Cause(step="train", action="RUN", because="…", after=["prepare"], root=False),
+        Cause(step="prepare", action="REUSE", because="rows +30 −0 ~0: data/c.jsonl added", root=True),
+    ]
+    rows = Change(path="train", old="a" * 64, new="b" * 64, rows=RowCount(added=18, removed=0, changed=0))
+    step = PlannedStep(step="train", action="RUN", key=KEY, reason="…", changes=[rows], cause=causes)
+    assert """\
+  + train             RUN       training rows +18 −0 ~0
+                                because rows +30 −0 ~0: data/c.jsonl added
+""" in rendered(spec_plan(train=step))

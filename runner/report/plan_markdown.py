@@ -1,0 +1,85 @@
+"""Plan -> Markdown for a pull request: what changes in one table, each spec's steps folded below, nothing that acts.
+
+Every value comes from somebody's files and is escaped. What would be too long for a comment is left out and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.plan.model import Plan, PlannedStep, SpecPlan
+from runner.report.costs import step_cost, total_lines
+from runner.report.duration import duration
+from runner.report.escape import inline
+from runner.report.table import table
+from runner.report.text import counts_of, up_to_date
+
+MOST_ROWS = 50
+
+MOST_CHARACTERS = 60_000
+"""GitHub takes 65,536 in a comment; what wraps this needs some of them."""
+
+
+def plan_markdown(plan: Plan) -> str:
+    """Render a plan as Markdown."""
+    busy = [spec for spec in plan.specs if not up_to_date(spec)]
+    idle = len(plan.specs) - len(busy)
+    parts = [f"**{_headline(busy)}** {counts_of(plan)}", "\n".join(f"- {inline(line)}" for line in total_lines(plan))]
+    if busy:
+        parts.append(table(("Spec", "Runs", "May run", "Why", "Time"), [_row(spec) for spec in busy], MOST_ROWS))
+    parts += _within(_details(spec) for spec in busy)
+    if idle:
+        parts.append(f"{idle} {'spec needs' if idle == 1 else 'specs need'} nothing.")
+    at = f" at commit `{plan.head[:12]}`" if plan.head else ""
+    parts.append(f"<sub>Plan `{plan.digest[:12]}`{at}.</sub>")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _headline(busy: list[SpecPlan]) -> str:
+    if not busy:
+        return "No changes."
+    return f"{len(busy)} {'spec changes' if len(busy) == 1 else 'specs change'}."
+
+
+def _row(spec: SpecPlan) -> tuple[str, ...]:
+    runs = [step.step for step in spec.steps if step.action == "RUN"]
+    may = [step.step for step in spec.steps if step.action == "DEPENDS"]
+    times = [s.estimate.seconds for s in spec.steps if s.estimate.seconds is not None]
+    name = inline(f"{spec.name} {spec.version}")
+    why = inline("; ".join(dict.fromkeys(_roots(spec))), 300)
+    return name, ", ".join(runs) or "–", ", ".join(may) or "–", why, f"up to {duration(sum(times))}" if times else "?"
+
+
+def _roots(spec: SpecPlan) -> Iterator[str]:
+    """Say why anything happens: the reasons of steps that follow from no other."""
+    for step in spec.steps:
+        if step.action in ("BLOCKED", "WAIT", "UNDEPLOY") and step.reason_code != "upstream":
+            yield f"{step.step} {step.action}: {step.reason}"
+        elif step.action == "RUN" or step.reason_code == "shared":
+            yield f"{step.step}: {step.reason}"
+
+
+def _details(spec: SpecPlan) -> str:
+    rows = [
+        (step.step, step.action, _key(step), inline(step.reason, 600), inline(step_cost(step))) for step in spec.steps
+    ]
+    head = f"{spec.name} {spec.version} ({spec.file}), champion: {spec.champion or 'none'}"
+    steps = table(("Step", "Action", "Key", "Why", "Expected"), rows, len(rows))
+    return f"<details>\n<summary>{inline(head)}</summary>\n\n{steps}\n\n</details>"
+
+
+def _key(step: PlannedStep) -> str:
+    return f"`{step.key[:8]}`" if step.key else ""
+
+
+def _within(details: Iterator[str]) -> Iterator[str]:
+    """Yield as many as fit into a comment, and say how many do not."""
+    used = left_out = 0
+    for text in details:
+        used += len(text)
+        if used <= MOST_CHARACTERS // 2:
+            yield text
+        else:
+            left_out += 1
+    if left_out:
+        yield f"The steps of {left_out} more specs were left out: the comment would be too long."
