@@ -19,6 +19,8 @@ ChangeClass = Literal[
 ]
 """What a change of a spec costs at most; the costliest that applies, in this order."""
 
+_MAY_RUN = ("RUN", "DEPENDS", "WAIT")  # who waits for a run takes over when that dies
+
 Flag = Literal["gate_changed", "test_set_changed", "output_format_changed", "metrics_changed", "data_checks_changed"]
 """A change of the bar itself: the same model may be judged otherwise."""
 
@@ -135,7 +137,7 @@ class Plan(PlanPart):
 def make_plan(specs: list[SpecPlan], head: str | None, contents: Sequence[str] = ()) -> Plan:
     """Count and digest finished spec plans; `contents` are digests of what their specs ask for, `head` where it is."""
     counts = Counter(step.action.lower() for spec in specs for step in spec.steps)
-    trainings = sum(step.step == "train" and step.action in ("RUN", "DEPENDS") for spec in specs for step in spec.steps)
+    trainings = sum(step.step == "train" and step.action in _MAY_RUN for spec in specs for step in spec.steps)
     # One spec at a time: thousands written out at once would be most of a plan's memory.
     body = [digest_json(_decided(spec)) for spec in specs]
     return Plan(

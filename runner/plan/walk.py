@@ -127,6 +127,8 @@ class Walk:
             return released.champion
         if (live := self.live) is None or live.version is None:
             return None
+        if self._versions.get(live.version) is None:  # another apply may have released it since
+            self._versions.pop(live.version, None)
         version = self._version(live.version)
         return version.champion if version is not None and self._is_this(version) else live.version
 
