@@ -95,7 +95,16 @@ class SpecPlan(PlanPart):
     @property
     def change(self) -> str:
         """The class of the change in words, and loudly whatever it does to the bar; empty when it is not known."""
-        return change_words(self.change_class, self.flags) if self.change_class else ""
+        if self.change_class is None:
+            return ""
+        # A revert, or the merge of what was evaluated, costs nothing of what its class says.
+        done = self.change_class not in ("nothing", "redeploy") and self.all_reused
+        return change_words(self.change_class, self.flags, done=done)
+
+    @property
+    def all_reused(self) -> bool:
+        """Whether no step up to the gate has anything to do."""
+        return all(step.action in ("REUSE", "NONE") for step in self.steps if step.step != "deploy")
 
 
 class Plan(PlanPart):
@@ -160,7 +169,7 @@ def settled(action: Action) -> Action:
     return "RUN" if action == "WAIT" else action
 
 
-def change_words(change_class: ChangeClass, flags: Sequence[Flag]) -> str:
-    """Say a class and its flags: `retrain  ! gate changed, test set changed`."""
+def change_words(change_class: ChangeClass, flags: Sequence[Flag], *, done: bool = False) -> str:
+    """Say a class and its flags: `retrain  ! gate changed, test set changed`; `done`: whether all it costs was run."""
     loud = ", ".join(flag.replace("_", " ") for flag in flags)
-    return change_class.replace("_", " ") + (f"  ! {loud}" if loud else "")
+    return change_class.replace("_", " ") + (" (already run)" if done else "") + (f"  ! {loud}" if loud else "")

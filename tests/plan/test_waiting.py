@@ -84,7 +84,9 @@ def test_what_another_run_released_meanwhile_is_no_missing_champion(world):
     """It found no release of its number, waited, and by then the other run had released that very number."""
     world.apply()
     world.spec |= {"version": "1.1.0", "training": {"num_epochs": 3}}
-    world.spec["evaluation"]["gates"] = [{"metric": "exact_match", "not_worse_than": "champion", "margin": {"points": 50}}]
+    world.spec["evaluation"]["gates"] = [
+        {"metric": "exact_match", "not_worse_than": "champion", "margin": {"points": 50}}
+    ]
     world.write()
     (subject,) = world.subjects()
     walk = Walk(subject, world.registry, world.delivery())
