@@ -94,6 +94,32 @@ def test_history_is_there_after_the_spec_is_gone(world, capsys):
     assert run(world, "history", "never") == 64
 
 
+def test_people_may_still_rule_on_what_is_gone(world, capsys):
+    remove(world)
+    capsys.readouterr()
+    assert run(world, "gate", "hold", "other", "--version", "1.0.0", "--reason", "it was wrong", "--by", "Ada") == 0
+    assert run(world, "gate", "list", "other") == 0
+    assert "hold  1.0.0  Ada: it was wrong" in capsys.readouterr().out
+    assert run(world, "gate", "list", "never") == 64
+
+
+def test_status_stands_in_columns(world, capsys):
+    capsys.readouterr()
+    assert run(world, "status") == 0
+    bot, other = capsys.readouterr().out.splitlines()
+    assert bot.startswith("bot    wants 1.0.0  production = 1.0.0 since 20")
+    assert bot.index("in sync") == other.index("in sync")
+
+
+def test_an_empty_registry_is_told(world, capsys):
+    shutil.rmtree(world.root / "registry/store")
+    capsys.readouterr()
+    assert run(world, "status", "bot") == 0
+    captured = capsys.readouterr()
+    assert "bot  wants 1.0.0  production never deployed  needs an apply: prepare, " in captured.out
+    assert "the registry at registry/store is empty" in captured.err
+
+
 def test_history_shows_a_rollback(world, capsys):
     world.spec |= {"version": "1.1.0"}
     world.spec["training"]["learning_rate"] = 0.002
