@@ -285,7 +285,11 @@ class Walk:
             prompts,
             content.chat_template,
         )
-        return self._find("predict_champion", inputs)
+        found = self._find("predict_champion", inputs)
+        if found.action != "RUN" or self.reader.exists(content.adapter):
+            return found
+        reason = f"the champion {lost(champion, 'its weights')}"
+        return Decision("predict_champion", "BLOCKED", reason, found.key, inputs, fault=True, code="released_lost")
 
     def _no_champion(self) -> str:
         if self.released is not None:
