@@ -32,7 +32,7 @@ demo: .venv/installed
 	@$(BIN)/python tests/e2e/demo.py
 
 test: .venv/installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow --timeout 2400

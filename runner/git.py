@@ -71,10 +71,11 @@ def dirty(root: Path, paths: Sequence[str]) -> list[str]:
     """
     if not paths:
         return []
-    prefix = _git(root, "rev-parse", "--show-prefix")
-    if prefix.returncode != 0:
-        return []
     found = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", *paths)
+    # Asked for only then: most often nothing has changed, and every plan pays for each start of git.
+    prefix = _git(root, "rev-parse", "--show-prefix") if found.stdout or found.returncode else None
+    if prefix is None or prefix.returncode != 0:
+        return []
     if found.returncode != 0:
         raise GituneError(f"git cannot tell what has changed below {root}: {_complaint(found)}")
     lines = [line for line in os.fsdecode(found.stdout).split("\0") if line]

@@ -116,6 +116,14 @@ def test_a_hook_of_another_repository_does_not_confuse(repo, tmp_path, monkeypat
     assert dirty(repo, ["a"]) == []
 
 
+def test_git_is_started_once_where_nothing_has_changed(repo, monkeypatch):
+    commit(repo, {"specs/a": b"1"})
+    started, real = [], subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda *given, **more: started.append(given) or real(*given, **more))
+    assert dirty(repo, ["specs"]) == []
+    assert len(started) == 1
+
+
 def test_what_is_not_committed(repo):
     commit(
         repo, {"specs/a/spec.yaml": b"1", "specs/a/old": b"moved moved moved", "specs/b": b"2", ".gitignore": b"*.tmp"}

@@ -200,5 +200,7 @@ def fake_weights(monkeypatch) -> None:
     monkeypatch.setattr("runner.steps.train.check_same_tokens", lambda *_: 0)
     monkeypatch.setattr("runner.inference.bulk.open_engine", FakeEngine)
     monkeypatch.setattr("runner.inference.bulk.available_cores", lambda: 1)
-    monkeypatch.setattr("runner.steps.deploy.open_engine", FakeEngine)
-    monkeypatch.setattr("runner.steps.context.materialize", lambda ref, root, *_: BaseFiles(ref, root / "base", None))
+    monkeypatch.setattr("runner.inference.engine.open_engine", FakeEngine)
+    for module in ("context", "load"):
+        name = f"runner.steps.{module}.materialize"
+        monkeypatch.setattr(name, lambda ref, root, *_: BaseFiles(ref, root / "base", None))

@@ -5,10 +5,12 @@ A verb's module is imported only when that verb runs, so `gitune --help` costs c
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -49,8 +51,7 @@ class VerbGroup(click.Group):
         """Import one verb."""
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"runner.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(_import_once(f"runner.cli.{cmd_name}"), cmd_name)
         return command
 
     def resolve_command(
@@ -106,6 +107,21 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"Error: {error}", err=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _import_once(name: str) -> ModuleType:
+    """Import a verb's module without looking for garbage meanwhile, nor later among what it has brought.
+
+    There is next to none: modules stay. The collector would go through all of them again and again, a tenth of a plan.
+    """
+    if (known := sys.modules.get(name)) is not None:
+        return known
+    gc.disable()
+    try:
+        return importlib.import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _coloured(stream: Any) -> bool:

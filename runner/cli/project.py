@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import click
@@ -131,7 +131,8 @@ class Project:
             checkout=checkout,
             deploy_branch=self.config.policy.deploy_branch,
             dirty=git.dirty(self.root, ["specs"]) if checkout.commit else [],
-            descends=lambda commit: git.is_ancestor(self.root, commit, head),
+            # Specs of one release share the commit that they went live from, and an apply asks again.
+            descends=cache(lambda commit: git.is_ancestor(self.root, commit, head)),
             force_older=force_older,
             past=git.Past(self.root, head) if head else None,
         )

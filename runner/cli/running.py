@@ -15,6 +15,7 @@ from runner.cli.project import Project, cache_folder
 from runner.errors import GituneError
 from runner.executors.local import LocalExecutor
 from runner.plan.model import Plan
+from runner.plan.undone import undone
 from runner.reconcile import Outcome, Reconciler, apply_plan
 from runner.report.text import up_to_date
 
@@ -42,8 +43,6 @@ def _busy(plan: Plan) -> int:
 
 def account_for(project: Project, plan: Plan, outcomes: list[Outcome]) -> None:
     """Hold what was done against what the plan said: nothing done is a success only where that was the plan."""
-    from runner.plan.saved import undone
-
     for planned, outcome in zip(plan.specs, outcomes, strict=True):
         stopped = outcome.error is not None or outcome.blocked is not None
         if not stopped and (left := undone(planned, outcome.ran, project.registry)):

@@ -12,9 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.errors import GituneError, TransientError
-from runner.registry.facts import Step
+
+# Every child process imports this module; see `worker`.
+if TYPE_CHECKING:
+    from runner.registry.facts import Step
 
 # Top-level modules that come with an extra.
 EXTRAS = {

@@ -14,7 +14,6 @@ from runner.executors.crew import require_going
 from runner.plan.model import PlannedStep
 from runner.plan.subject import Subject
 from runner.plan.walk import PREDICT_STEPS
-from runner.training.sizing import gigabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +88,6 @@ class Limits:
     def _obstacle(self, need: Need) -> str:
         if need.gpu:
             return "another step of this apply works on the GPU"
+        from runner.training.sizing import gigabytes
+
         return f"it needs about {gigabytes(need.memory)} GB beside what other steps of this apply use"

@@ -12,10 +12,12 @@ import shutil
 import tempfile
 import threading
 import time
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import runner
 from runner.errors import TerminalError, TransientError
@@ -25,21 +27,23 @@ from runner.executors.crew import require_going
 from runner.executors.executor import Tell
 from runner.executors.flights import Flights
 from runner.executors.limits import Limits, need_of
-from runner.executors.work import StepWork
+from runner.executors.work import StepWork, Work
 from runner.models.cores import available_cores
 from runner.models.memory import main_memory, training_memory
 from runner.plan.model import PlannedStep
 from runner.plan.walk import PREDICT_STEPS, Decision, Walk
-from runner.progress import Report
-from runner.registry.facts import Deployment, Failure, Record, RegistryWriter, Step, Version
+from runner.progress import Progress, Report
+from runner.registry.facts import Deployment, Failure, Record, RegistryWriter, Step
 from runner.steps import deploy
 from runner.steps.context import StepContext, StepResult
+
+Result = TypeVar("Result")
 
 # Libraries whose version may change a step's output; written into every record.
 LIBRARIES = ("torch", "transformers", "peft", "xllamacpp", "numpy")
 
-# Steps that load weights into native libraries; see `child`.
-HEAVY = ("train", *PREDICT_STEPS, "deploy")
+# Steps that load weights into native libraries, as the check of a deployment does; see `child`.
+HEAVY = ("train", *PREDICT_STEPS)
 
 FORGET = 14 * 86400
 """Seconds after which a log, and the state of a run that was killed and never repeated, are deleted."""
@@ -93,7 +97,9 @@ class LocalExecutor:
         commit = str(walk.delivery.checkout.commit)
         version = deploy.version_of(walk, commit, now)
         # A load check has nothing to go on from.
-        self._perform(walk, decision, self.cache / "state" / "deploy", version)
+        with self._context(walk, "deploy", self.cache / "state" / "deploy") as context:
+            check = deploy.load_check(replace(context, report=self._report_while_going), version)
+            self._apart(check, decision, version.name)
         return deploy.move_alias(self.registry, walk, version, commit, now, live)
 
     def stop(self) -> None:
@@ -137,11 +143,17 @@ class LocalExecutor:
         _forget_old(folder)
         return folder / str(decision.key)
 
-    def _perform(self, walk: Walk, decision: Decision, state: Path, version: Version | None = None) -> StepResult:
+    def _perform(self, walk: Walk, decision: Decision, state: Path) -> StepResult:
         """Do the work of a step on what the walk decided, and leave nothing behind but its artifacts and its log."""
-        step = decision.step
-        with tempfile.TemporaryDirectory(prefix=f"gitune-{step}-") as scratch:
-            context = StepContext(
+        with self._context(walk, decision.step, state) as context:
+            work = StepWork(decision.step, context)
+            return self._apart(work, decision, walk.subject.spec.name) if work.step in HEAVY else work(self.report)
+
+    @contextmanager
+    def _context(self, walk: Walk, step: Step, state: Path) -> Iterator[StepContext]:
+        """Give a step what it may read and a scratch folder; explain what breaks down in the block."""
+        with tempfile.TemporaryDirectory(prefix=f"gitune-{step}-") as scratch, explained(step, self.cache / "crashes"):
+            yield StepContext(
                 walk.subject,
                 self.registry,
                 walk.records,
@@ -151,13 +163,15 @@ class LocalExecutor:
                 state,
                 self.trackers,
             )
-            work = StepWork(step, context, version)
-            with explained(step, work.crashes):
-                return self._apart(work, decision) if step in HEAVY else work(self.report)
 
-    def _apart(self, work: StepWork, decision: Decision) -> StepResult:
+    def _report_while_going(self, progress: Progress) -> None:
+        """Pass progress on; end what tells of it once a person has ended the apply."""
+        require_going(self._stopped)
+        self.report(progress)
+
+    def _apart(self, work: Work[Result], decision: Decision, spec: str) -> Result:
         """Do the work in a child process, and keep what it prints."""
-        spec, folder = work.context.subject.spec.name, self.cache / "logs"
+        folder = self.cache / "logs"
         _forget_old(folder)
         now = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
         log = folder / f"{now}-{spec}-{decision.step}-{str(decision.key)[:8]}.log"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from runner.progress import Report
-from runner.registry.facts import Step, Version
+from runner.registry.facts import Step
 from runner.steps.context import StepContext, StepResult
 
 Result_co = TypeVar("Result_co", covariant=True)
@@ -34,8 +34,6 @@ class StepWork:
 
     step: Step
     context: StepContext
-    version: Version | None = None
-    """What a deployment loads."""
 
     @property
     def crashes(self) -> Path:
@@ -43,7 +41,7 @@ class StepWork:
         return self.context.cache / "crashes"
 
     def __call__(self, report: Report) -> StepResult:
-        """Run the step; a deployment's own part here is the check that its version loads."""
+        """Run the step."""
         context = replace(self.context, report=report, registry=self.context.registry.at_work(report))
         # Imported by case: a child process pays for the imports of its own step only.
         match self.step:
@@ -68,9 +66,4 @@ class StepWork:
 
                 return gate.run(context)
             case "deploy":
-                from runner.steps import deploy
-
-                if self.version is None:
-                    raise AssertionError("there is a version to load by the time a deployment is decided")
-                deploy.check_loads(context, self.version)
-                return StepResult()
+                raise AssertionError("a deployment moves an alias; what it asks of a process is a LoadCheck")

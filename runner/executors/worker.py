@@ -14,11 +14,15 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runner.errors import GituneError
 from runner.executors.crash import explained
-from runner.executors.work import Work
 from runner.progress import Report
+
+# Every child pays for what stands here, whatever its work: only the work that arrives knows what it needs.
+if TYPE_CHECKING:
+    from runner.executors.work import Work
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 

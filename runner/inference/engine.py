@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from runner.data.prompts import Prompt
 from runner.errors import GituneError, UsageError
 from runner.models.base import BaseFiles
 from runner.models.checkpoint import longest_context
 from runner.models.cores import bounded_threads, wait_politely
 from runner.models.trained import as_base, is_checkpoint, require_base
 from runner.progress import Report
-from runner.spec.models import Generation
+
+if TYPE_CHECKING:
+    from runner.data.prompts import Prompt
+    from runner.spec.models import Generation
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,19 +18,21 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import xllamacpp
 
-from runner.data.prompts import Prompt
 from runner.data.rows import text_of
 from runner.data.tool_calls import read_calls
 from runner.errors import GituneError, UsageError
 from runner.inference.engine import Answer, ModelFiles, blamed_on, bulk_body
 from runner.models.base import base_gguf
 from runner.progress import Progress, Report
-from runner.spec.models import Generation
+
+if TYPE_CHECKING:
+    from runner.data.prompts import Prompt
+    from runner.spec.models import Generation
 
 # llama.cpp's own sampling defaults (top_k 40, top_p 0.95, min_p 0.05) are nobody's choice; these are OpenAI's.
 _NEUTRAL = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.digest import digest_file, digest_json
 from runner.errors import GituneError, Location, Problem, RegistryError, SpecError
@@ -28,7 +28,10 @@ from runner.models.locate import (
     parse_uri,
 )
 from runner.progress import Progress, Report, silent
-from runner.spec.lock import Pin
+
+# A process that only loads a model starts without pydantic, which is more than its own start.
+if TYPE_CHECKING:
+    from runner.spec.lock import Pin
 
 CONVERSION = "v1"
 """Raised when a conversion would give other files; part of the cache folder's name."""
@@ -90,6 +93,8 @@ def resolve_base(
 
 def pin_base(uri: str, root: Path, file_roots: Sequence[str] = ()) -> Pin:
     """Find a base model, downloading it if need be, and return the pin that `gitune data lock` writes."""
+    from runner.spec.lock import Pin
+
     path = _find(parse_uri(uri), root, file_roots)
     ref = _digest(uri, path, digest_file)
     return Pin(sha256=ref.digest, size=ref.size, model_type=_config(path).get("model_type"))

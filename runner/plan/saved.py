@@ -18,11 +18,9 @@ from runner import __version__
 from runner.digest import digest_bytes, digest_json
 from runner.errors import GituneError
 from runner.plan.keys import IMPLEMENTATION, template_digest
-from runner.plan.model import Plan, PlannedStep, PlanPart, SpecPlan, settled
+from runner.plan.model import Plan, PlanPart, SpecPlan, settled
 from runner.plan.request import Request
 from runner.plan.subject import Subject
-from runner.plan.walk import PREDICT_STEPS
-from runner.registry.facts import RegistryReader, Step
 from runner.spec.config import CONFIG_FILE, Config
 
 KIND = "gitune/plan"
@@ -142,26 +140,6 @@ def refuse_stale(saved: SavedPlan, now: SavedPlan, file: Path) -> None:
     listed = "\n".join(f"  - {line}" for line in lines)
     message = f"the plan {file} is stale, and nothing was done. Since it was made, this changed:\n{listed}"
     raise GituneError(message, hint=_AGAIN)
-
-
-def undone(planned: SpecPlan, ran: Sequence[Step], reader: RegistryReader) -> list[Step]:
-    """Return the steps that a plan said would run, and that neither ran nor were done by another run meanwhile.
-
-    So an apply that did nothing is a success only where its plan said so, or somebody else did it all.
-    """
-    return [
-        step.step
-        for step in planned.steps
-        if step.action == "RUN" and step.step not in ran and not _is_recorded(planned, step, reader)
-    ]
-
-
-def _is_recorded(planned: SpecPlan, step: PlannedStep, reader: RegistryReader) -> bool:
-    if step.step == "deploy":
-        return any(entry.name == planned.name and entry.version == planned.version for entry in reader.deployed())
-    # Answers are shared by the predict steps.
-    steps = PREDICT_STEPS if step.step in PREDICT_STEPS else (step.step,)
-    return step.key is None or any(reader.record(name, step.key) is not None for name in steps)
 
 
 def _is_done(saved: SavedPlan, now: SavedPlan) -> bool:

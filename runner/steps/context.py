@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.contract.contract import OutputContract, build_contract
-from runner.data.prompts import Prompt, prompts_from_jsonl
-from runner.data.rows import Row, rows_from_jsonl
 from runner.errors import GituneError
 from runner.models.base import BaseFiles, BaseRef, materialize
 from runner.plan.subject import Subject, read_contract
 from runner.progress import Report, silent
-from runner.registry.facts import Artifact, Record, RegistryWriter, Step, Version
+from runner.registry.facts import Artifact, Content, Record, RegistryWriter, Step, Version
+
+# A deployment, all that an apply of a revert does, reads none.
+if TYPE_CHECKING:
+    from runner.data.prompts import Prompt
+    from runner.data.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,14 @@ class StepContext:
 
     def rows(self, split: str) -> list[Row]:
         """Return a split of the canonical dataset."""
+        from runner.data.rows import rows_from_jsonl
+
         return rows_from_jsonl(self.registry.read(self.output("prepare", split)))
 
     def prompts(self) -> list[Prompt]:
         """Return the test prompts."""
+        from runner.data.prompts import prompts_from_jsonl
+
         return prompts_from_jsonl(self.registry.read(self.output("prepare", "prompts")))
 
     def contract(self) -> OutputContract | None:
@@ -59,6 +66,12 @@ class StepContext:
         require_unchanged("the output format", self.subject.contract, read_contract(loaded))
         where = loaded.where("evaluation.output_format")
         return build_contract(loaded.spec.evaluation.output_format, loaded.folder, loaded.root, where)
+
+    def base_of(self, content: Content) -> BaseRef:
+        """Return the base model of a released version, with the version's own chat template."""
+        if content.base_digest == self.subject.base.digest:
+            return replace(self.subject.base, chat_template=content.chat_template)
+        return BaseRef(content.base_model, content.base_digest, size=0, chat_template=content.chat_template)
 
     def base(self, ref: BaseRef | None = None) -> BaseFiles:
         """Return the base model's files, verified and converted once per machine."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from runner.errors import RegistryError
-from runner.inference.engine import ModelFiles, open_engine
 from runner.plan.keys import content_of
 from runner.plan.walk import Walk
 from runner.progress import Progress
 from runner.registry.chain import record_digest
 from runner.registry.facts import Deployment, RegistryWriter, Version
 from runner.steps.context import StepContext
-from runner.steps.predict import base_of
+from runner.steps.load import LoadCheck
 
 
 def version_of(walk: Walk, commit: str, now: datetime) -> Version:
@@ -37,16 +36,16 @@ def version_of(walk: Walk, commit: str, now: datetime) -> Version:
     )
 
 
-def check_loads(context: StepContext, version: Version) -> None:
-    """Verify every byte the alias will move to, and load it once in the engine that will serve it.
+def load_check(context: StepContext, version: Version) -> LoadCheck:
+    """Verify every byte of what was trained, and return the work that loads it in the engine that will serve it.
 
     Raises:
         RegistryError: when an artifact is missing or does not match its digest.
     """
     context.report(Progress(f"verifying and loading {version.name} {version.version}"))
-    trained = context.registry.fetch(version.content.adapter)
-    base = context.base(base_of(version.content, context.subject))
-    open_engine(version.content.engine, ModelFiles.tuned(base, trained)).close()
+    trained = context.registry.at_work(context.report).fetch(version.content.adapter)
+    base = context.base_of(version.content)
+    return LoadCheck(version.content.engine, base, trained, context.subject.loaded.root, context.cache)
 
 
 def move_alias(

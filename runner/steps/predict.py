@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from runner.errors import GituneError
 from runner.inference.bulk import answer_all
 from runner.inference.engine import Answer, ModelFiles
-from runner.models.base import BaseRef
-from runner.plan.subject import Subject
-from runner.registry.facts import Content, Step
+from runner.registry.facts import Step
 from runner.spec.models import Generation
 from runner.steps.context import StepContext, StepResult, to_jsonl
 
@@ -49,16 +47,9 @@ def _asked(context: StepContext, step: Step) -> tuple[str, ModelFiles, Generatio
     subject = context.subject
     if step == "predict_champion" and context.champion is not None:
         content = context.champion.content
-        model = ModelFiles.tuned(context.base(base_of(content, subject)), context.registry.fetch(content.adapter))
+        model = ModelFiles.tuned(context.base(context.base_of(content)), context.registry.fetch(content.adapter))
         return content.engine, model, Generation(**content.generation)
     model = ModelFiles(context.base(), None)
     if step == "predict_tuned":
         model = ModelFiles.tuned(model.base, context.registry.fetch(context.output("train", "adapter")))
     return subject.spec.engine, model, subject.spec.evaluation.generation
-
-
-def base_of(content: Content, subject: Subject) -> BaseRef:
-    """Return the base model of a released version, with the version's own chat template."""
-    if content.base_digest == subject.base.digest:
-        return replace(subject.base, chat_template=content.chat_template)
-    return BaseRef(content.base_model, content.base_digest, size=0, chat_template=content.chat_template)

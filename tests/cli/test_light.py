@@ -26,7 +26,20 @@ HEAVY = {
     "numpy",
 }
 # What a plan with nothing to do and nothing to read anew can do without.
-UNUSED = {"yaml", "runner.spec.yaml_tree", "runner.training.sizing", "runner.models.shape", "runner.evaluation.gates"}
+UNUSED = {
+    "yaml",
+    "runner.spec.yaml_tree",
+    "runner.training.sizing",
+    "runner.models.shape",
+    "runner.evaluation.gates",
+    "runner.plan.difference",
+    "runner.plan.saved",
+    "runner.reconcile",
+    "runner.registry.gc",
+    "runner.registry.portable",
+    "runner.report.markdown",
+    "runner.steps",
+}
 
 
 def modules_after(root, arguments):

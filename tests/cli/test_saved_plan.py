@@ -12,7 +12,7 @@ from repository import commit, git, make_repository, run
 from world import World, fake_weights, row
 
 from runner.plan.model import Estimate, PlannedStep, SpecPlan, make_plan
-from runner.plan.saved import undone
+from runner.plan.undone import undone
 from runner.registry.facts import STEPS
 
 

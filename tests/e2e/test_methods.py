@@ -1,4 +1,8 @@
-"""The whole main job with real training and answering on tiny checkpoints: other families, DoRA, whole models."""
+"""The whole main job with real training and answering on tiny checkpoints: other families, DoRA, whole models.
+
+One of them is among the fast tests; each of the others starts up to ten processes, most of which import torch. What they
+put together is tested part by part in tests/training, tests/inference and tests/models.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,10 @@ import pytest
 from families import make_tiny_model
 from world import SPEC, World
 
+from runner.data.prompts import prompts_from_jsonl
 from runner.errors import SpecError
 from runner.report.proof import prove
 from runner.serving.engines import loader
-from runner.steps.context import prompts_from_jsonl
 
 
 class TinyWorld(World):
@@ -103,7 +107,7 @@ def test_rows_and_objective_must_go_together(tmp_path):
 
 
 @pytest.mark.parametrize("family", ["mistral", "phi", "mpt"])
-def test_other_families_are_deployed_on_transformers(tmp_path, family):
+def test_other_families_are_refused_for_llama_cpp(tmp_path, family):
     world = TinyWorld(tmp_path, family, "llama_cpp")
     with pytest.raises(SpecError) as caught:
         world.plan()
@@ -111,20 +115,30 @@ def test_other_families_are_deployed_on_transformers(tmp_path, family):
     assert f"llama.cpp cannot serve file://base: it is a {family} model" in problem.message
     assert problem.hint == "write `engine: transformers`"
     assert str(problem.where).startswith("specs/bot/spec.yaml:")
-    world.spec["engine"] = "transformers"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["mistral", "phi", "mpt"])
+def test_other_families_are_deployed_on_transformers(tmp_path, family):
+    world = TinyWorld(tmp_path, family, "transformers")
     assert release(world, "1.0.0").deployment.version == "1.0.0"
     check_deployed(world, "1.0.0")
 
 
-def test_dora_is_deployed_on_transformers_and_refused_for_llama_cpp(tmp_path):
+def test_dora_is_refused_for_llama_cpp(tmp_path):
     world = TinyWorld(tmp_path, "llama", "llama_cpp", method="dora")
     with pytest.raises(SpecError, match=r"llama\.cpp cannot serve DoRA"):
         world.plan()
-    world.spec["engine"] = "transformers"
+
+
+@pytest.mark.slow
+def test_dora_is_deployed_on_transformers(tmp_path):
+    world = TinyWorld(tmp_path, "llama", "transformers", method="dora")
     release(world, "1.0.0")
     check_deployed(world, "1.0.0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["llama_cpp", "transformers"])
 def test_a_whole_model_is_deployed_replaced_and_brought_back(tmp_path, engine):
     world = TinyWorld(tmp_path, "llama", engine, method="full")
@@ -137,6 +151,7 @@ def test_a_whole_model_is_deployed_replaced_and_brought_back(tmp_path, engine):
     check_deployed(world, "1.0.0")
 
 
+@pytest.mark.slow
 def test_adapter_settings_mean_nothing_to_a_whole_model(tmp_path):
     world = TinyWorld(tmp_path, "llama", "transformers", method="full")
     release(world, "1.0.0")

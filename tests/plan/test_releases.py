@@ -127,7 +127,7 @@ def test_a_number_that_another_apply_took_is_never_deployed_as_ours(world, monke
         content = theirs.content.model_copy(update={"train_key": "f" * 64})
         world.registry.release(theirs.model_copy(update={"version": "1.1.0", "content": content}))
 
-    before(monkeypatch, deploy, "check_loads", another_apply)
+    before(monkeypatch, deploy, "load_check", another_apply)
     ask(world, "1.1.0", 0.002)
     _, outcome = world.apply()
     assert "1.1.0 is released and never changes" in outcome.blocked

@@ -203,7 +203,7 @@ def test_the_old_alias_stays_when_its_heir_does_not_load(world, monkeypatch):
         def __init__(self, *_, **__):
             raise RegistryError("does not load")
 
-    monkeypatch.setattr("runner.steps.deploy.open_engine", Broken)
+    monkeypatch.setattr("runner.inference.engine.open_engine", Broken)
     world.move("canary")
     plan, outcomes = world.apply_all(complete=True)
     assert removal(plan, "bot").step("deploy").action == "UNDEPLOY"

@@ -60,6 +60,7 @@ def test_shares_are_all_rows_once_and_even():
     assert [len(group.share(ROWS[:1])) for group in groups] == [0, 1, 0]
 
 
+@pytest.mark.slow
 def test_the_backend_trains_split_weights_and_writes_them_whole(tmp_path):
     base = tiny_base(tmp_path / "root")
     results = [
