@@ -9,7 +9,8 @@ import click
 
 from runner.cli.project import open_project
 from runner.errors import ConflictError, GituneError, UsageError
-from runner.registry.facts import Lease, RegistryWriter
+from runner.registry.facts import Lease
+from runner.registry.views import RegistryWriter
 
 
 @click.command("unlock")

@@ -23,8 +23,9 @@ from pathlib import Path
 from runner.errors import RegistryError
 from runner.executors.crew import require_going
 from runner.plan.waiting import words
-from runner.registry.facts import Lease, RegistryWriter, Step
+from runner.registry.facts import Lease, Step
 from runner.registry.presence import present
+from runner.registry.views import RegistryWriter
 
 BEAT, TTL = 10.0, 60.0
 """Seconds between two signs of life, and of silence after which a lease is taken over."""

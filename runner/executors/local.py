@@ -31,7 +31,8 @@ from runner.models.memory import main_memory, training_memory
 from runner.plan.model import PlannedStep
 from runner.plan.walk import PREDICT_STEPS, Decision, Walk
 from runner.progress import Report
-from runner.registry.facts import Deployment, Failure, Record, RegistryWriter, Step, Version
+from runner.registry.facts import Deployment, Failure, Record, Step, Version
+from runner.registry.views import RegistryWriter
 from runner.steps import deploy
 from runner.steps.context import StepContext, StepResult
 

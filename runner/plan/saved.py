@@ -22,7 +22,8 @@ from runner.plan.model import Plan, PlannedStep, PlanPart, SpecPlan, settled
 from runner.plan.request import Request
 from runner.plan.subject import Subject
 from runner.plan.walk import PREDICT_STEPS
-from runner.registry.facts import RegistryReader, Step
+from runner.registry.facts import Step
+from runner.registry.views import RegistryReader
 from runner.spec.config import CONFIG_FILE, Config
 
 KIND = "gitune/plan"

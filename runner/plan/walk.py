@@ -22,7 +22,8 @@ from runner.plan.reasons import Action, Change, Nearest, ReasonCode
 from runner.plan.rulings import approval_of, hold_on, name_of
 from runner.plan.rulings import words as hold_words
 from runner.plan.subject import Subject
-from runner.registry.facts import STEPS, Deployment, Record, RegistryReader, Ruling, Step, Version
+from runner.registry.facts import STEPS, Deployment, Record, Ruling, Step, Version
+from runner.registry.views import RegistryReader
 
 NEEDS: Mapping[Step, tuple[Step, ...]] = {
     "prepare": (),

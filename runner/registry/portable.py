@@ -20,10 +20,11 @@ from runner.digest import digest_bytes, digest_file, digest_json
 from runner.errors import ConflictError, RegistryError, UsageError
 from runner.registry.artifacts import blob_key
 from runner.registry.entries import decode, encode
-from runner.registry.facts import Artifact, Fact, Record, RegistryReader, RegistryWriter, Ruling, Step, Version
+from runner.registry.facts import Artifact, Fact, Record, Ruling, Step, Version
 from runner.registry.folder_store import FolderStore
 from runner.registry.registry import Registry
 from runner.registry.trees import Digest, TreeFile, parse_manifest, stays_inside
+from runner.registry.views import RegistryReader, RegistryWriter
 from runner.spec.semver import next_minor, parse
 
 OWN = "gitune"

@@ -15,18 +15,7 @@ from runner.registry.chain import Chain
 from runner.registry.copies import LocalCopies
 from runner.registry.decisions import Decisions
 from runner.registry.deployments import Deployments
-from runner.registry.facts import (
-    Artifact,
-    Deployment,
-    Failure,
-    Lease,
-    Record,
-    RegistryWriter,
-    Ruling,
-    Step,
-    Summary,
-    Version,
-)
+from runner.registry.facts import Artifact, Deployment, Failure, Lease, Record, Ruling, Step, Summary, Version
 from runner.registry.leases import Leases
 from runner.registry.marker import check_marker, put_marker
 from runner.registry.namespaces import Overlay, inside
@@ -34,6 +23,7 @@ from runner.registry.records import Records
 from runner.registry.store import Store, open_store
 from runner.registry.summaries import Summaries
 from runner.registry.versions import Versions
+from runner.registry.views import RegistryWriter
 
 
 def open_registry(config_store_url: str, root: Path, cache: Path, max_cache: int | None = None) -> Registry:

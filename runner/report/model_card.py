@@ -16,7 +16,8 @@ from runner.evaluation.compare import compare
 from runner.evaluation.gates import Verdict
 from runner.evaluation.scores import SubjectScores
 from runner.evaluation.words import percent, points
-from runner.registry.facts import STEPS, Record, RegistryReader, Step, Version
+from runner.registry.facts import STEPS, Record, Step, Version
+from runner.registry.views import RegistryReader
 from runner.report.escape import code, fence, inline
 
 _MOST = 100

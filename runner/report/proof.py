@@ -19,7 +19,8 @@ from runner.plan.keys import template_digest
 from runner.plan.rulings import name_of
 from runner.plan.walk import PREDICT_STEPS, SUBJECTS
 from runner.registry.chain import record_digest
-from runner.registry.facts import STEPS, Record, RegistryReader, Step, Version
+from runner.registry.facts import STEPS, Record, Step, Version
+from runner.registry.views import RegistryReader
 from runner.report.committed import check_commit
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from runner.errors import UsageError
 from runner.plan.keys import content_of
 from runner.plan.walk import PREDICT_STEPS, Walk
-from runner.registry.facts import Record, RegistryReader, Step, Version
+from runner.registry.facts import Record, Step, Version
+from runner.registry.views import RegistryReader
 from runner.report.escape import code, inline
 from runner.report.notes import Notes, Release, metric_words
 from runner.spec.semver import parse

@@ -15,7 +15,8 @@ from runner.errors import GituneError
 from runner.models.base import BaseFiles, BaseRef, materialize
 from runner.plan.subject import Subject, read_contract
 from runner.progress import Report, silent
-from runner.registry.facts import Artifact, Record, RegistryWriter, Step, Version
+from runner.registry.facts import Artifact, Record, Step, Version
+from runner.registry.views import RegistryWriter
 
 
 @dataclass(frozen=True, slots=True)

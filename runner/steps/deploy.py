@@ -13,7 +13,8 @@ from runner.plan.keys import content_of
 from runner.plan.walk import Walk
 from runner.progress import Progress
 from runner.registry.chain import record_digest
-from runner.registry.facts import Deployment, RegistryWriter, Version
+from runner.registry.facts import Deployment, Version
+from runner.registry.views import RegistryWriter
 from runner.steps.context import StepContext
 from runner.steps.predict import base_of
 
