@@ -128,6 +128,10 @@ class Walk:
             return released.champion
         if (live := self.live) is None or live.version is None:
             return None
+        if live.version == self.subject.spec.version:
+            # It was not there a moment ago: another apply has released it since.
+            self._versions.clear()
+            return self.released.champion if self.released else live.version
         version = self._version(live.version)
         return version.champion if version is not None and self._is_this(version) else live.version
 
