@@ -100,7 +100,11 @@ class Registry(RegistryWriter):
 
     def record(self, step: Step, key: str) -> Record | None:
         """Return the newest valid record of a key: one whose artifacts all exist with the right size."""
-        return self._records.find(step, key)
+        return next(self.records_of(step, key), None)
+
+    def records_of(self, step: Step, key: str) -> Iterator[Record]:
+        """Yield the valid records of a key, newest first."""
+        return self._records.valid(step, key)
 
     def records(self, step: Step) -> Iterator[Record]:
         """Yield the newest record of every key of a step; its artifacts may be gone."""

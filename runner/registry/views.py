@@ -26,6 +26,9 @@ class RegistryReader(Protocol):
     def record(self, step: Step, key: str) -> Record | None:
         """Return the newest valid record of a key: one whose artifacts all exist with the right size."""
 
+    def records_of(self, step: Step, key: str) -> Iterator[Record]:
+        """Yield the valid records of a key, newest first."""
+
     def records(self, step: Step) -> Iterator[Record]:
         """Yield the newest record of every key of a step, in no particular order."""
 
