@@ -12,13 +12,14 @@ import shutil
 import tempfile
 import threading
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import runner
 from runner.errors import TerminalError, TransientError
+from runner.executors.alone import outwait_gc
 from runner.executors.child import Children, run_apart
 from runner.executors.crash import explained
 from runner.executors.crew import require_going
@@ -71,9 +72,13 @@ class LocalExecutor:
         self._limits = Limits(main_memory(), self._stopped)
         self._children = Children(max(1, available_cores() // self.parallel) if shared else None)
 
-    def claim(self, decision: Decision, spec: str, tell: Tell) -> AbstractContextManager[bool]:
+    @contextlib.contextmanager
+    def claim(self, decision: Decision, spec: str, tell: Tell) -> Iterator[bool]:
         """Keep everybody else from a step while the block runs; False when somebody was at it, and has ended by now."""
-        return self._flights.claim(decision.step, str(decision.key), spec, tell)
+        with self._flights.claim(decision.step, str(decision.key), spec, tell) as mine:
+            if mine and decision.step == "deploy":
+                outwait_gc(self._flights, tell)
+            yield mine
 
     def run(self, walk: Walk, decision: Decision, planned: PlannedStep, tell: Tell) -> Record:
         """Run a step in a scratch folder and write its record, the last thing that happens.

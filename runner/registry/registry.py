@@ -122,7 +122,7 @@ class Registry(RegistryWriter):
         """Return the newest terminal failure of a key."""
         return self._records.failure(step, key)
 
-    def lease(self, step: Step, key: str) -> Lease | None:
+    def lease(self, step: str, key: str) -> Lease | None:
         """Return the lease of a key that looks held; its holder may have been killed on another machine."""
         return self._leases.held(step, key)
 
@@ -197,7 +197,7 @@ class Registry(RegistryWriter):
         self._mark()
         return self._artifacts.put_tree(folder)
 
-    def last_lease(self, step: Step, key: str) -> Lease | None:
+    def last_lease(self, step: str, key: str) -> Lease | None:
         """Return the newest lease of a key, held, abandoned or ended."""
         return self._leases.last(step, key)
 

@@ -41,7 +41,7 @@ class RegistryReader(Protocol):
     def failure(self, step: Step, key: str) -> Failure | None:
         """Return the newest terminal failure of a key."""
 
-    def lease(self, step: Step, key: str) -> Lease | None:
+    def lease(self, step: str, key: str) -> Lease | None:
         """Return the lease of a key that looks held; its holder may have been killed on another machine."""
 
     def leases(self) -> list[Lease]:
@@ -106,7 +106,7 @@ class RegistryWriter(RegistryReader, Protocol):
     def put_tree(self, folder: Path) -> Artifact:
         """Store a folder: every file, then the manifest that names them."""
 
-    def last_lease(self, step: Step, key: str) -> Lease | None:
+    def last_lease(self, step: str, key: str) -> Lease | None:
         """Return the newest lease of a key, held, abandoned or ended."""
 
     def add_lease(self, lease: Lease) -> bool:
