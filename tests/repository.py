@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from world import World
+from world import World, fake_weights
 
 from runner.cli.main import main
 
@@ -30,6 +30,15 @@ def make_repository(world: World) -> str:
     (world.root / ".gitignore").write_text("registry/store/\ncache/\n*.plan\n")
     git(world, "init", "--quiet", "--initial-branch", "main")
     return commit(world, "first")
+
+
+def committed_world(root, monkeypatch) -> World:
+    """Return a world that is such a repository, with fakes where weights would be."""
+    fake_weights(monkeypatch)
+    monkeypatch.setenv("GITUNE_CACHE", str(root / "cache"))
+    world = World(root)
+    make_repository(world)
+    return world
 
 
 def run(world: World, *arguments: str) -> int:

@@ -19,7 +19,7 @@ from runner.plan.model import Plan
 from runner.plan.request import Request
 from runner.reconcile import Outcome
 from runner.report.accuracy import took_json
-from runner.report.outcome import render_outcome, summarize
+from runner.report.outcome import render_outcomes
 from runner.report.scope import render_scoped
 
 # Over several specs the first of these that occurs is the exit code.
@@ -67,7 +67,8 @@ def apply(
     take_over(project, planned)
     outcomes = run_plan(project, planned, parallel)
     account_for(project, planned.plan, outcomes)
-    click.echo(_as_json(planned.plan, outcomes) if as_json else render_outcomes(outcomes))
+    shown = render_outcomes(outcomes, coloured=coloured(), width=terminal_width())
+    click.echo(_as_json(planned.plan, outcomes) if as_json else shown)
     codes = [outcome.exit_code for outcome in outcomes]
     return next((code for code in CODES if code in codes), max(codes, default=0))
 
@@ -77,12 +78,6 @@ def _ask() -> None:
         raise UsageError("apply asks before it acts, and stdin is no terminal", hint="pass --yes")
     if not click.confirm("Apply this plan?", err=True):
         raise GituneError("not applied: nothing was changed")
-
-
-def render_outcomes(outcomes: list[Outcome]) -> str:
-    """Render what became of each spec, and of several together."""
-    blocks = [render_outcome(outcome, coloured=coloured()) for outcome in outcomes]
-    return "\n\n".join([*blocks, *([summarize(outcomes)] if len(outcomes) > 1 else [])])
 
 
 def _as_json(plan: Plan, outcomes: list[Outcome]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from runner import git
+from runner.cli.plan_output import AS_JSON, FORM, Format
 from runner.cli.planning import refuse_unknown
 from runner.cli.project import Project, coloured, open_project
 from runner.errors import UsageError
@@ -21,12 +22,12 @@ DIFFERENCES = 2
 @click.command()
 @click.argument("refs", nargs=-1, metavar="[REF1 [REF2]]")
 @click.option("--spec", "specs", multiple=True, metavar="NAME", help="Only this spec; may be given several times.")
-@click.option("--json", "as_json", is_flag=True, help="Print the difference as JSON (docs/cli.md).")
-@click.option("--format", "form", type=click.Choice(["text", "markdown"]), default="text", help="For whom to write.")
+@AS_JSON
+@FORM
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are differences.")
 @click.pass_obj
 def diff(
-    directory: Path, refs: tuple[str, ...], specs: tuple[str, ...], as_json: bool, form: str, detailed_exitcode: bool
+    directory: Path, refs: tuple[str, ...], specs: tuple[str, ...], as_json: bool, form: Format, detailed_exitcode: bool
 ) -> int:
     """Compare the specs of two commits, or of REF1 and the working tree.
 
@@ -34,7 +35,7 @@ def diff(
     """
     project = open_project(directory)
     found = _compare(project, refs, specs)
-    if as_json:
+    if as_json or form == "json":
         click.echo(found.model_dump_json(indent=2))
     else:
         click.echo(markdown_difference(found) if form == "markdown" else render_difference(found, coloured=coloured()))

@@ -16,6 +16,7 @@ from runner.plan.build import look
 from runner.plan.rulings import standing_holds
 from runner.plan.walk import Walk
 from runner.registry.facts import Ruling
+from runner.report.columns import columns
 from runner.spec.load import load_specs
 from runner.spec.semver import parse
 
@@ -29,7 +30,7 @@ def gate() -> None:
     """Approve thin evidence, hold deployments back, and list what was decided."""
 
 
-@gate.command()
+@gate.command(short_help="Let an INCONCLUSIVE candidate be released.")
 @click.argument("name")
 @REASON
 @BY
@@ -58,7 +59,7 @@ def approve(directory: Path, name: str, reason: str, by: str | None) -> None:
     click.echo(f"approved: {name} {spec.version} with the scores {scores[:12]}; `gitune apply` releases it")
 
 
-@gate.command()
+@gate.command(short_help="Deploy nothing new of a name, or never one version.")
 @click.argument("name")
 @VERSION
 @REASON
@@ -103,14 +104,19 @@ def list_(directory: Path, name: str, as_json: bool) -> None:
         return
     if not rulings:
         click.echo(f"nothing was decided about {name}")
-    for one in rulings:
-        what = one.version or "whatever is new"
-        click.echo(f"#{one.number:<4} {one.at:%Y-%m-%d %H:%M}  {one.kind:<8} {what:<16} {one.who}: {one.reason}")
+    for line in columns([_cells(one) for one in rulings]):
+        click.echo(line)
+
+
+def _cells(one: Ruling) -> list[str]:
+    what = one.version or "whatever is new"
+    return [f"#{one.number}", f"{one.at:%Y-%m-%d %H:%M}", one.kind, what, f"{one.who}: {one.reason}"]
 
 
 def _project_of(directory: Path, name: str, version: str | None) -> Project:
     project = open_project(directory)
-    load_specs(project.root, [name])
+    if name not in {known for known, _ in project.registry.logs()}:
+        load_specs(project.root, [name])  # what was deployed once may be ruled on after its spec is gone
     if version is not None:
         parse(version)
     return project

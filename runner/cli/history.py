@@ -10,6 +10,7 @@ import click
 from runner.cli.project import open_project
 from runner.registry.deployments import Move, moves
 from runner.registry.facts import Deployment
+from runner.report.columns import columns
 
 
 @click.command()
@@ -28,12 +29,12 @@ def history(directory: Path, name: str, as_json: bool) -> None:
         return
     if not entries:
         click.echo(f"{name} has never been deployed as {aliases[0]}")
-    for entry, move in entries:
-        click.echo(_line(entry, move))
+    for line in columns([_cells(entry, move) for entry, move in entries]):
+        click.echo(line)
 
 
-def _line(entry: Deployment, move: Move) -> str:
-    pointer = f"{entry.alias} → {entry.version or 'nothing':<10}"
+def _cells(entry: Deployment, move: Move) -> list[str]:
+    pointer = f"{entry.alias} → {entry.version or 'nothing'}"
     was = f"was {entry.previous}" if entry.previous else "was nothing" if entry.number > 1 else "first"
     when = f"{entry.deployed:%Y-%m-%d %H:%M:%S}"
-    return f"#{entry.number:<4} {when}  {move:<8}  {pointer} {was:<12} commit {entry.commit[:12]}"
+    return [f"#{entry.number}", when, move, pointer, was, f"commit {entry.commit[:12]}"]

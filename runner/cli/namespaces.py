@@ -11,7 +11,7 @@ from runner.errors import UsageError
 from runner.plan.build import look
 from runner.plan.walk import Walk
 from runner.registry.facts import Step
-from runner.registry.namespaces import ADOPTABLE
+from runner.registry.namespaces import ADOPTABLE, check_namespace
 from runner.registry.registry import Registry
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ def seen_by_plan(project: Project, adopt: str | None) -> Registry:
     if adopt is None:
         return project.registry
     _require_main(project)
+    check_namespace(adopt)
+    if next(iter(project.store.list(adopt)), None) is None:
+        click.echo(f"{adopt} holds nothing to adopt: what the registry lacks will run", err=True)
     return project.seen_in(adopt, ADOPTABLE)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from runner.cli.namespaces import ADOPT, NAMESPACE
-from runner.cli.plan_output import EVERY_STEP, FORMATS, Format, asked_miss, show_misses, show_plan
+from runner.cli.plan_output import AS_JSON, EVERY_STEP, FORM, Format, asked_miss, show_misses, show_plan
 from runner.cli.planning import THROUGH, last_step, make
 from runner.cli.project import open_project
 from runner.plan.request import Request
@@ -17,8 +17,8 @@ CHANGES = 2
 
 @click.command()
 @click.argument("specs", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json (docs/cli.md).")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="Markdown is for pull requests.")
+@AS_JSON
+@FORM
 @click.option(
     "--why-miss",
     is_flag=False,

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import click
+
 from runner.cli.project import coloured
 from runner.plan.history import History
 from runner.plan.model import Plan
@@ -18,7 +20,8 @@ from runner.report.scope import render_scoped
 
 Format = Literal["text", "json", "markdown"]
 
-FORMATS = get_args(Format)
+FORM = click.option("--format", "form", type=click.Choice(get_args(Format)), default="text", help="For whom to write.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="The same as --format json (docs/cli.md).")
 
 EVERY_STEP = "all"
 """Value of `--why-miss` that stands for all steps."""

@@ -68,13 +68,21 @@ def saved_file(specs: Sequence[str], project: Project) -> Path | None:
     """Return the saved plan that the arguments of `apply` mean; None when they name specs.
 
     A spec's name has no dot and no slash; where a spec and a file have the same name, the spec is meant.
+
+    Raises:
+        UsageError: when a saved plan is named beside anything else.
     """
-    if len(specs) != 1 or Path(specs[0]).suffix in (".yaml", ".yml"):
-        return None
-    file = Path(specs[0])
-    looks_like_a_file = "." in specs[0] or "/" in specs[0]
-    is_spec = (project.root / "specs" / specs[0]).is_dir()
-    return file if looks_like_a_file or (file.is_file() and not is_spec) else None
+    files = [Path(name) for name in specs if _is_saved(name, project)]
+    if files and len(specs) > 1:
+        raise UsageError(f"the saved plan {files[0]} names its specs itself", hint=f"`gitune apply {files[0]}` alone")
+    return files[0] if files else None
+
+
+def _is_saved(name: str, project: Project) -> bool:
+    if Path(name).suffix in (".yaml", ".yml") or Path(name).is_dir():
+        return False
+    is_spec = (project.root / "specs" / name).is_dir()
+    return "." in name or "/" in name or (Path(name).is_file() and not is_spec)
 
 
 def make_or_load(project: Project, request: Request, *, told: bool) -> tuple[Planned, bool]:

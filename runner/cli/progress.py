@@ -34,10 +34,12 @@ class Narrator:
 
     Args:
         several: whether specs are worked on side by side, each in its own thread: then every line names its spec.
+        idle: specs that the plan counts as up to date; that their steps are reused is not told again.
     """
 
-    def __init__(self, *, several: bool = False) -> None:
+    def __init__(self, *, several: bool = False, idle: frozenset[str] = frozenset()) -> None:
         self._several = several
+        self._idle = idle
         self._live = _Bars() if sys.stderr.isatty() else None
         self._lock = threading.RLock()
         self._last = time.monotonic()
@@ -65,7 +67,8 @@ class Narrator:
         with self._lock:
             self._doing[threading.get_ident()] = _Doing(spec, decision.step)
             mark = {"RUN": "+", "REUSE": "=", "WAIT": "~", "BLOCKED": "!"}.get(decision.action, "-")
-            self._say(f"{mark} {spec} {decision.step}: {decision.action} {decision.reason}")
+            if spec not in self._idle or decision.action not in ("REUSE", "NONE"):
+                self._say(f"{mark} {spec} {decision.step}: {decision.action} {decision.reason}")
             if decision.action not in ("RUN", "WAIT"):
                 del self._doing[threading.get_ident()]
 

@@ -39,7 +39,7 @@ _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 def gc_(
     directory: Path, delete: bool, yes: bool, keep_commits: str, grace: str, number: int | None, as_json: bool
 ) -> None:
-    """Say what no release, lease, recent commit or branch leads to, and which reverts it makes free."""
+    """Say what no release, lease, recent commit or branch leads to, and which reverts would no longer be free."""
     project = open_project(directory)
     if number is not None:
         _pull_request(project, number, delete=delete, yes=yes, as_json=as_json)

@@ -16,6 +16,7 @@ import click
 from runner.cli.repository import cache_folder, find_root
 from runner.registry import inventory
 from runner.registry.store import Store, open_store
+from runner.report.columns import columns
 
 _PLAIN_STORE = re.compile(rb"^store: *([\w./:@-]+) *$", re.MULTILINE)
 
@@ -40,7 +41,8 @@ def ls_(directory: Path, pattern: str, long: bool, as_json: bool) -> None:
     elif not rows:
         click.echo(f"nothing has been released yet in {store}")
     else:
-        _table([_cells(row) for row in rows])
+        for line in columns([_cells(row) for row in rows]):
+            click.echo(line)
 
 
 def _store(root: Path) -> Store:
@@ -88,12 +90,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
     mark = "LOST" if row["lost"] else ", ".join(row["live"])
     size = f"{row['bytes'] / 1e6:,.1f} MB"
     return [f"{row['name']}@{row['version']}", row["released"][:16].replace("T", " "), row["verdict"], size, mark]
-
-
-def _table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 @click.command("show")

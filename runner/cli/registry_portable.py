@@ -76,8 +76,10 @@ def import_(directory: Path, folder: Path) -> None:
             f"{folder}: {broken[0].what}: {broken[0].broken} ({len(broken)} links do not verify)",
             hint="nothing was imported; export the version again where its proof holds (`gitune explain`)",
         )
+    known = project.registry.version(version.name, version.version) is not None
     new = take_over(export, project.registry)
-    click.echo(f"{version.name}@{version.version} is released here now, with {len(new)} new records")
+    said = "was released here before" if known else "is released here now"
+    click.echo(f"{version.name}@{version.version} {said}, with {len(new)} new records")
     if export.manifest.withheld:
         count = len(export.manifest.withheld)
         click.echo(f"  {count} artifacts were withheld: `gitune explain` cannot follow its proof to the rows here")

@@ -33,17 +33,20 @@ def verify_(directory: Path, what: str | None, as_json: bool) -> None:
         found = audit(project.store, cache_folder(), project.root, narrator.report, name or None, number or None)
     click.echo(_as_json(found) if as_json else _as_text(found))
     if found.faults:
-        count = len(found.faults)
-        raise RegistryError(f"{count} fault{'' if count == 1 else 's'} in the store {project.store}")
+        raise RegistryError(f"{_count(len(found.faults), 'fault')} in the store {project.store}")
 
 
 def _as_text(found: Audit) -> str:
     lines = [f"✗ {fault.where}: {fault.what}\n    {fault.remedy}" for fault in found.faults]
     checked = (
-        f"{found.artifacts} artifacts ({size_words(found.size)}) read, {found.versions} versions proven, "
-        f"{found.logs} deployment logs followed: {len(found.faults) or 'no'} faults"
+        f"{_count(found.artifacts, 'artifact')} ({size_words(found.size)}) read, {_count(found.versions, 'version')} "
+        f"and {_count(found.logs, 'deployment log')} followed: {_count(len(found.faults) or 'no', 'fault')}"
     )
     return "\n".join([*lines, checked])
+
+
+def _count(number: int | str, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _as_json(found: Audit) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli.plan_output import AS_JSON, FORM, Format
 from runner.cli.project import Project, open_project
 from runner.errors import UsageError
 from runner.plan.build import look
@@ -21,20 +22,18 @@ def release() -> None:
     """Say what releases changed."""
 
 
-@release.command()
+@release.command(short_help="Write the changelog of a version, or of the spec as it is now.")
 @click.argument("name")
 @click.argument("version", required=False)
 @click.option("--since", help="Version to tell the difference from; default: the release before.")
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "markdown", "json"]),
-    default="text",
-    help="One line, a Markdown section, or the facts.",
-)
+@AS_JSON
+@FORM
 @click.pass_obj
-def notes(directory: Path, name: str, version: str | None, since: str | None, style: str) -> None:
-    """Write the changelog of VERSION of NAME; without VERSION, of the spec as it is now, released or not."""
+def notes(directory: Path, name: str, version: str | None, since: str | None, as_json: bool, form: Format) -> None:
+    """Write the changelog of VERSION of NAME; without VERSION, of the spec as it is now, released or not.
+
+    As text it is one line, as Markdown a section.
+    """
     project = open_project(directory)
     (subject,) = project.subjects([name])
     new = _side(project, Walk(subject, project.registry, project.delivery()), version)
@@ -43,10 +42,10 @@ def notes(directory: Path, name: str, version: str | None, since: str | None, st
     if old is not None and old.version == new.version:
         raise UsageError(f"{name} {new.version} is told from another version, not from itself")
     found = write_notes(name, new, old, subject.spec.evaluation.primary, project.registry)
-    if style == "json":
+    if as_json or form == "json":
         click.echo(found.model_dump_json(indent=2))
     else:
-        click.echo(render_notes(found) if style == "markdown" else found.line)
+        click.echo(render_notes(found) if form == "markdown" else found.line)
 
 
 def _side(project: Project, walk: Walk, version: str | None) -> Release:

@@ -17,18 +17,21 @@ from runner.report.markdown import render_markdown
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option(
-    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), help="Write to a file."
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    help="Write it to FILE; - is stdout.",
 )
 @click.pass_obj
-def report(directory: Path, name: str, as_json: bool, output: Path | None) -> None:
+def report(directory: Path, name: str, as_json: bool, out: Path | None) -> None:
     """Render what NAME's evaluation found: gates, metrics, loss curve, examples."""
     project = open_project(directory)
     (subject,) = project.subjects([name])
     found = gather_report(look(Walk(subject, project.registry, project.delivery())))
     text = found.model_dump_json(indent=2) + "\n" if as_json else render_markdown(found)
-    if output is None or str(output) == "-":
+    if out is None or str(out) == "-":
         click.echo(text, nl=False)
         return
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8")
-    click.echo(f"wrote {output}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {out}", err=True)

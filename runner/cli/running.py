@@ -16,6 +16,7 @@ from runner.errors import GituneError
 from runner.executors.local import LocalExecutor
 from runner.plan.model import Plan
 from runner.reconcile import Outcome, Reconciler, apply_plan
+from runner.report.text import up_to_date
 
 TERMINATED = 143
 
@@ -23,7 +24,8 @@ TERMINATED = 143
 def run_plan(project: Project, planned: Planned, parallel: int) -> list[Outcome]:
     """Do what the plan says, `parallel` specs at a time."""
     request, parallel = planned.request, max(1, min(parallel, _busy(planned.plan)))
-    with _ended_by_sigterm(), Narrator(several=parallel > 1) as narrator:
+    idle = frozenset(spec.name for spec in planned.plan.specs if spec.removed is None and up_to_date(spec))
+    with _ended_by_sigterm(), Narrator(several=parallel > 1, idle=idle) as narrator:
         trackers = tuple(project.config.trackers)
         executor = LocalExecutor(project.registry, cache_folder(), narrator.report, trackers, parallel)
         loop = Reconciler(project.registry, executor, planned.delivery, narrator, request.retry, request.through)

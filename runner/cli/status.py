@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from runner.cli.project import open_project
 from runner.plan.build import build_plan
 from runner.plan.model import SpecPlan
 from runner.registry.facts import Deployment
+from runner.report.columns import columns
 
 
 @click.command()
@@ -20,6 +22,7 @@ from runner.registry.facts import Deployment
 def status(directory: Path, specs: tuple[str, ...], as_json: bool) -> None:
     """Compare SPECS (default: every spec, and what no spec asks for any more) with what is live."""
     project = open_project(directory)
+    project.tell_if_empty()
     subjects = project.subjects(specs)
     plan = build_plan(subjects, project.registry, project.delivery(), complete=not specs)
     aliases = {subject.spec.name: subject.spec.deployment.alias for subject in subjects}
@@ -40,11 +43,17 @@ def status(directory: Path, specs: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"format_version": "1.0", "specs": rows}, indent=2))
         return
-    for row in rows:
-        wanted = f"wants {row['wanted']}" if row["wanted"] else "is not asked for"
-        live = f"{row['alias']} = {row['live']}" if row["live"] else f"{row['alias']} undeployed"
-        since = f"{live} since {row['since']}" if row["since"] else "never deployed"
-        click.echo(f"{row['name']}  {wanted}  {since}  {row['state']}")
+    for line in columns([_cells(row) for row in rows]):
+        click.echo(line)
+
+
+def _cells(row: dict[str, str | None]) -> list[str]:
+    wanted = f"wants {row['wanted']}" if row["wanted"] else "is not asked for"
+    if row["since"] is None:
+        return [str(row["name"]), wanted, f"{row['alias']} never deployed", str(row["state"])]
+    live = f"{row['alias']} = {row['live']}" if row["live"] else f"{row['alias']} undeployed"
+    since = f"{live} since {datetime.fromisoformat(row['since']):%Y-%m-%d %H:%M}"
+    return [str(row["name"]), wanted, since, str(row["state"])]
 
 
 def _state(plan: SpecPlan, live: Deployment | None) -> str:

@@ -19,6 +19,8 @@ ChangeClass = Literal[
 ]
 """What a change of a spec costs at most; the costliest that applies, in this order."""
 
+_MAY_RUN = ("RUN", "DEPENDS", "WAIT")  # who waits for a run takes over when that dies
+
 Flag = Literal["gate_changed", "test_set_changed", "output_format_changed", "metrics_changed", "data_checks_changed"]
 """A change of the bar itself: the same model may be judged otherwise."""
 
@@ -93,7 +95,16 @@ class SpecPlan(PlanPart):
     @property
     def change(self) -> str:
         """The class of the change in words, and loudly whatever it does to the bar; empty when it is not known."""
-        return change_words(self.change_class, self.flags) if self.change_class else ""
+        if self.change_class is None:
+            return ""
+        # A revert, or the merge of what was evaluated, costs nothing of what its class says.
+        done = self.change_class not in ("nothing", "redeploy") and self.all_reused
+        return change_words(self.change_class, self.flags, done=done)
+
+    @property
+    def all_reused(self) -> bool:
+        """Whether no step up to the gate has anything to do."""
+        return all(step.action in ("REUSE", "NONE") for step in self.steps if step.step != "deploy")
 
 
 class Plan(PlanPart):
@@ -135,7 +146,7 @@ class Plan(PlanPart):
 def make_plan(specs: list[SpecPlan], head: str | None, contents: Sequence[str] = ()) -> Plan:
     """Count and digest finished spec plans; `contents` are digests of what their specs ask for, `head` where it is."""
     counts = Counter(step.action.lower() for spec in specs for step in spec.steps)
-    trainings = sum(step.step == "train" and step.action in ("RUN", "DEPENDS") for spec in specs for step in spec.steps)
+    trainings = sum(step.step == "train" and step.action in _MAY_RUN for spec in specs for step in spec.steps)
     # One spec at a time: thousands written out at once would be most of a plan's memory.
     body = [digest_json(_decided(spec)) for spec in specs]
     return Plan(
@@ -158,7 +169,7 @@ def settled(action: Action) -> Action:
     return "RUN" if action == "WAIT" else action
 
 
-def change_words(change_class: ChangeClass, flags: Sequence[Flag]) -> str:
-    """Say a class and its flags: `retrain  ! gate changed, test set changed`."""
+def change_words(change_class: ChangeClass, flags: Sequence[Flag], *, done: bool = False) -> str:
+    """Say a class and its flags: `retrain  ! gate changed, test set changed`; `done`: whether all it costs was run."""
     loud = ", ".join(flag.replace("_", " ") for flag in flags)
-    return change_class.replace("_", " ") + (f"  ! {loud}" if loud else "")
+    return change_class.replace("_", " ") + (" (already run)" if done else "") + (f"  ! {loud}" if loud else "")

@@ -17,7 +17,7 @@ def or_wait(decision: Decision, reader: RegistryReader) -> Decision:
     if decision.action != "RUN" or decision.key is None:
         return decision
     lease = reader.lease(decision.step, decision.key)
-    return decision if lease is None else replace(decision, action="WAIT", reason=words(lease))
+    return decision if lease is None else replace(decision, action="WAIT", reason=words(lease), code=None)
 
 
 def words(lease: Lease, seconds: float = 0.0) -> str:

@@ -129,10 +129,8 @@ class Walk:
             return released.champion
         if (live := self.live) is None or live.version is None:
             return None
-        if live.version == self.subject.spec.version:
-            # It was not there a moment ago: another apply has released it since.
-            self._versions.clear()
-            return self.released.champion if self.released else live.version
+        if self._versions.get(live.version) is None:  # another apply may have released it since
+            self._versions.pop(live.version, None)
         version = self._version(live.version)
         return version.champion if version is not None and self._is_this(version) else live.version
 
@@ -287,7 +285,11 @@ class Walk:
             prompts,
             content.chat_template,
         )
-        return self._find("predict_champion", inputs)
+        found = self._find("predict_champion", inputs)
+        if found.action != "RUN" or self.reader.exists(content.adapter):
+            return found
+        reason = f"the champion {lost(champion, 'its weights')}"
+        return Decision("predict_champion", "BLOCKED", reason, found.key, inputs, fault=True, code="released_lost")
 
     def _no_champion(self) -> str:
         if self.released is not None:

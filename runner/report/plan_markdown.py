@@ -11,6 +11,7 @@ from runner.plan.model import Plan, PlannedStep, SpecPlan
 from runner.report.costs import step_cost, total_lines
 from runner.report.duration import duration
 from runner.report.escape import inline
+from runner.report.scope import scope_lines
 from runner.report.table import table
 from runner.report.text import counts_of, up_to_date
 
@@ -24,10 +25,12 @@ def plan_markdown(plan: Plan) -> str:
     """Render a plan as Markdown."""
     busy = [spec for spec in plan.specs if not up_to_date(spec)]
     idle = len(plan.specs) - len(busy)
-    parts = [f"**{_headline(busy)}** {counts_of(plan)}", "\n".join(f"- {inline(line)}" for line in total_lines(plan))]
+    lines = [*scope_lines(plan), *_misfits(busy), *total_lines(plan)]
+    parts = [f"**{_headline(busy)}** {counts_of(plan)}", "\n".join(f"- {inline(line)}" for line in lines)]
     if busy:
-        parts.append(table(("Spec", "Runs", "May run", "Why", "Time"), [_row(spec) for spec in busy], MOST_ROWS))
-    parts += _within(_details(spec) for spec in busy)
+        header = ("Spec", "Change", "Runs", "May run", "Why", "Time")
+        parts.append(table(header, [_row(spec) for spec in busy], MOST_ROWS))
+    parts += _within(_details(spec) for spec in busy if spec.removed is None)
     if idle:
         parts.append(f"{idle} {'spec needs' if idle == 1 else 'specs need'} nothing.")
     at = f" at commit `{plan.head[:12]}`" if plan.head else ""
@@ -38,7 +41,16 @@ def plan_markdown(plan: Plan) -> str:
 def _headline(busy: list[SpecPlan]) -> str:
     if not busy:
         return "No changes."
-    return f"{len(busy)} {'spec changes' if len(busy) == 1 else 'specs change'}."
+    names = {spec.name for spec in busy}
+    return f"{len(names)} {'spec changes' if len(names) == 1 else 'specs change'}."
+
+
+def _misfits(specs: list[SpecPlan]) -> Iterator[str]:
+    """Say which trainings do not fit into memory: an apply would refuse them."""
+    for spec in specs:
+        need = spec.step("train").estimate.memory
+        if need is not None and need.remedy:
+            yield f"The training of {spec.name} does not fit into memory here: {need.remedy}"
 
 
 def _row(spec: SpecPlan) -> tuple[str, ...]:
@@ -47,7 +59,16 @@ def _row(spec: SpecPlan) -> tuple[str, ...]:
     times = [s.estimate.seconds for s in spec.steps if s.estimate.seconds is not None]
     name = inline(f"{spec.name} {spec.version}")
     why = inline("; ".join(dict.fromkeys(_roots(spec))), 300)
-    return name, ", ".join(runs) or "–", ", ".join(may) or "–", why, f"up to {duration(sum(times))}" if times else "?"
+    if spec.removed is not None:
+        return name, inline(f"no longer {spec.removed}"), "–", "–", why, "–"
+    time = f"up to {duration(sum(times))}" if times else "–" if spec.all_reused else "?"
+    return name, _change(spec), ", ".join(runs) or "–", ", ".join(may) or "–", why, time
+
+
+def _change(spec: SpecPlan) -> str:
+    """Say the class of the change, and loudly whatever it does to the bar."""
+    what, loud, flags = spec.change.partition("  ! ")
+    return (inline(what) + (f", **{inline(flags)}**" if loud else "")) or "–"
 
 
 def _roots(spec: SpecPlan) -> Iterator[str]:

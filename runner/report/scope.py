@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from runner.plan.model import Plan
 from runner.report.text import printable, render_plan
 
@@ -10,8 +12,14 @@ def render_scoped(plan: Plan, color: bool, width: int | None = None) -> str:  # 
     """Render a plan for a terminal; one with a base begins with what it leaves out."""
     if plan.base is None:
         return render_plan(plan, color, width)
-    said = [f"Since {plan.base[:8]}: {len(plan.specs)} touched, {plan.unchanged} as they were."]
-    if plan.removed:
-        said.append(printable(f"Removed: {', '.join(plan.removed)}"))
-    scope = "\n".join(said)
+    scope = "\n".join(printable(line) for line in scope_lines(plan))
     return f"{scope}\n\n{render_plan(plan, color, width)}" if plan.specs else scope
+
+
+def scope_lines(plan: Plan) -> Iterator[str]:
+    """Say what a plan with a base is about, and what it leaves out; nothing for a plan of everything."""
+    if plan.base is None:
+        return
+    yield f"Since {plan.base[:8]}: {len(plan.specs)} touched, {plan.unchanged} as they were."
+    if plan.removed:
+        yield f"Removed: {', '.join(plan.removed)}; what is live of them is undeployed once merged."

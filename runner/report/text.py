@@ -164,7 +164,7 @@ def _summary(plan: Plan) -> str:
 
 
 def _told(step: PlannedStep, file: str) -> list[str]:
-    if not step.changes or step.reason_code == "retried":
+    if not step.changes or step.reason_code == "retried" or step.action == "WAIT":
         return [step.reason]
     changes = [words_of(change, file) for change in step.changes]
     if step.action == "DEPENDS":
@@ -184,7 +184,7 @@ def counts_of(plan: Plan) -> str:
         counts.append(f"{waiting} waiting")
     if removed := plan.summary.get("undeploy", 0):
         counts.append(f"{removed} to undeploy")
-    uncertain = "at most " if any(spec.step("train").action == "DEPENDS" for spec in plan.specs) else ""
+    uncertain = "at most " if any(spec.step("train").action in ("DEPENDS", "WAIT") for spec in plan.specs) else ""
     counts.append(f"train steps: {uncertain}{plan.summary.get('train', 0)}")
     return f"Plan: {', '.join(counts)}."
 

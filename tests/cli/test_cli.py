@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from verbs import commit, committed_world, git, run
+from repository import commit, committed_world, git, run
 from world import World, pretend_it_took
 
 from runner.cli.main import main
@@ -232,7 +232,7 @@ def test_released_difference_is_told_against_the_release(world, capsys):
 def test_a_file_that_cannot_be_written_is_one_message(world, capsys):
     run(world, "apply", "--yes")
     capsys.readouterr()
-    assert run(world, "report", "bot", "--output", str(world.root / ".gitignore" / "report.md")) == 1
+    assert run(world, "report", "bot", "--out", str(world.root / ".gitignore" / "report.md")) == 1
     assert capsys.readouterr().err.startswith("Error: ")
 
 
@@ -263,7 +263,7 @@ def test_plan_in_every_format(world, capsys):
     assert run(world, "plan", "--json") == 0
     assert json.loads(by_format) == json.loads(capsys.readouterr().out)
     assert run(world, "plan", "--format", "markdown") == 0
-    assert "| bot 1.0.0 | prepare | train," in capsys.readouterr().out
+    assert "| bot 1.0.0 | new | prepare | train," in capsys.readouterr().out
 
 
 def test_why_miss(world, capsys):

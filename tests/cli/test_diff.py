@@ -167,6 +167,12 @@ def test_wrong_usage(world, capsys, arguments, code, words):
     assert words in capsys.readouterr().err
 
 
+def test_json_in_both_ways(world, capsys):
+    assert run(world, "diff", "--format", "json") == 0
+    by_format = json.loads(capsys.readouterr().out)
+    assert by_format == difference(world, capsys)
+
+
 def test_markdown_shows_what_files_say_and_does_nothing_else(world, capsys):
     world.spec["description"] = "</details> @everyone | **x**\x1b[2J"
     world.write()

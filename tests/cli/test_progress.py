@@ -42,6 +42,15 @@ def test_what_runs_and_what_is_reused(capsys):
     assert told(capsys) == ["= bot prepare: REUSE up to date", "! bot deploy: BLOCKED its gates say FAIL"]
 
 
+def test_that_idle_specs_are_reused_is_not_told_again(capsys):
+    with Narrator(idle=frozenset({"bot"})) as narrator:
+        narrator.decided("bot", Decision("prepare", "REUSE", "up to date"))
+        narrator.decided("bot", Decision("predict_champion", "NONE", "no version to compare with"))
+        narrator.decided("other", Decision("prepare", "REUSE", "up to date"))
+        narrator.decided("bot", Decision("deploy", "RUN", "the alias moved meanwhile"))
+    assert told(capsys) == ["= other prepare: REUSE up to date", "+ bot deploy: RUN the alias moved meanwhile"]
+
+
 def test_side_by_side_every_line_names_its_spec(capsys):
     def work(name):
         narrator.decided(name, Decision("train", "RUN", "never run before"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from verbs import commit, committed_world, git, run
+from repository import commit, committed_world, git, run
 from world import World
 
 from runner.registry.facts import Ruling
@@ -155,3 +155,22 @@ def test_a_pull_request_is_evaluated_apart_and_adopted(world, capsys, monkeypatc
     assert outcome["ran"] == ["score", "gate", "deploy"]
     assert "adopted from pr/7: train of bot" in shown.err
     assert run(world, "explain", "bot") == 0
+
+
+def test_notes_as_json_in_both_ways(world, capsys):
+    run(world, "apply", "--yes")
+    capsys.readouterr()
+    assert run(world, "release", "notes", "bot", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["version"] == "1.0.0"
+    assert run(world, "release", "notes", "bot", "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out) == told
+
+
+def test_an_empty_namespace_adopts_nothing_and_says_so(world, capsys):
+    assert run(world, "plan", "--adopt", "pr/77") == 0
+    assert "pr/77 holds nothing to adopt" in capsys.readouterr().err
+    run(world, "apply", "--yes", "--namespace", "pr/7")
+    capsys.readouterr()
+    assert run(world, "plan", "--adopt", "pr/7") == 0
+    assert "nothing to adopt" not in capsys.readouterr().err

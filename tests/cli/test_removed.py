@@ -8,9 +8,8 @@ import subprocess
 
 import pytest
 import yaml
+from repository import git, run
 from world import World, fake_weights
-
-from runner.cli.main import main
 
 
 @pytest.fixture
@@ -29,18 +28,6 @@ def world(tmp_path, monkeypatch) -> World:
     git(world, "commit", "--quiet", "--message", "two specs")
     assert run(world, "apply", "--yes") == 0
     return world
-
-
-def git(world: World, *arguments: str) -> str:
-    identity = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=world.root, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def run(world: World, *arguments: str) -> int:
-    with pytest.raises(SystemExit) as end:
-        main(["-C", str(world.root), *arguments])
-    return end.value.code
 
 
 def remove(world: World) -> str:
@@ -92,6 +79,32 @@ def test_history_is_there_after_the_spec_is_gone(world, capsys):
     entries = json.loads(capsys.readouterr().out)["deployments"]
     assert [(entry["move"], entry["version"]) for entry in entries] == [("undeploy", None), ("deploy", "1.0.0")]
     assert run(world, "history", "never") == 64
+
+
+def test_people_may_still_rule_on_what_is_gone(world, capsys):
+    remove(world)
+    capsys.readouterr()
+    assert run(world, "gate", "hold", "other", "--version", "1.0.0", "--reason", "it was wrong", "--by", "Ada") == 0
+    assert run(world, "gate", "list", "other") == 0
+    assert "hold  1.0.0  Ada: it was wrong" in capsys.readouterr().out
+    assert run(world, "gate", "list", "never") == 64
+
+
+def test_status_stands_in_columns(world, capsys):
+    capsys.readouterr()
+    assert run(world, "status") == 0
+    bot, other = capsys.readouterr().out.splitlines()
+    assert bot.startswith("bot    wants 1.0.0  production = 1.0.0 since 20")
+    assert bot.index("in sync") == other.index("in sync")
+
+
+def test_an_empty_registry_is_told(world, capsys):
+    shutil.rmtree(world.root / "registry/store")
+    capsys.readouterr()
+    assert run(world, "status", "bot") == 0
+    captured = capsys.readouterr()
+    assert "bot  wants 1.0.0  production never deployed  needs an apply: prepare, " in captured.out
+    assert "the registry at registry/store is empty" in captured.err
 
 
 def test_history_shows_a_rollback(world, capsys):

@@ -232,6 +232,15 @@ def test_what_an_argument_of_apply_means(world, capsys, argument, code, words):
     assert words in capsys.readouterr().err
 
 
+def test_a_saved_plan_is_applied_alone(world, capsys):
+    run(world, "plan", "-o", "it.plan")
+    capsys.readouterr()
+    assert run(world, "apply", "bot", "it.plan", "--yes") == 64
+    assert "the saved plan it.plan names its specs itself" in capsys.readouterr().err
+    assert run(world, "apply", "specs/bot", "--yes") == 64
+    assert "name the spec, not its file: `bot`" in capsys.readouterr().err
+
+
 def test_the_file_holds_no_path_of_this_machine_and_moves_with_the_repository(world, tmp_path, capsys):
     run(world, "plan", "-o", "it.plan")
     text = (tmp_path / "it.plan").read_text()

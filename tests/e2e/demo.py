@@ -158,7 +158,7 @@ def bad_commit(server: Server) -> None:
     check(planned["predict_tuned"] == "RUN", "but its answers are judged anew")
     code = gitune("apply", "--yes", "--through", "evaluate")
     check(code == 3, "a gate stopped it: exit code 3")
-    gitune("report", "support-triage", "--output", str(HOME / "report-1.2.0.md"))
+    gitune("report", "support-triage", "--out", str(HOME / "report-1.2.0.md"))
     git("switch", "--quiet", "main")
     server.ask("1.1.0")
 
@@ -182,7 +182,7 @@ def ending() -> None:
     gitune("explain", "support-triage")
     check(set(actions().values()) <= {"REUSE", "NONE"}, "a plan now lists only REUSE and NONE")
     report = HOME / "report.md"
-    gitune("report", "support-triage", "--output", str(report))
+    gitune("report", "support-triage", "--out", str(report))
     here = HOME.relative_to(HERE)
     print(f"\nThe report: {report.relative_to(HERE)}  (the rejected 1.2.0: {here}/report-1.2.0.md)")
     print("\nTry next:")

@@ -65,6 +65,42 @@ def test_a_plan_says_who_is_at_it(world):
     assert world.plan().specs[0].step("prepare").action == "RUN"
 
 
+def test_a_training_that_is_waited_for_may_still_run_here(world):
+    """Its holder may be dead: only a plan that cannot train says `train steps: 0`."""
+    world.apply()
+    world.spec |= {"version": "1.1.0", "training": {"num_epochs": 3}}
+    hold(world, key_of(world, "train"), "train")
+    plan = world.plan()
+    step = plan.specs[0].step("train")
+    assert (step.action, step.reason_code) == ("WAIT", "leased")
+    assert step.changes
+    assert plan.summary["train"] == 1
+    text = render_plan(plan, color=False)
+    assert "WAIT      another run is at it, or was until it was killed (pid 3 on far)" in text
+    assert "train steps: at most 1." in text
+
+
+def test_what_another_run_released_meanwhile_is_no_missing_champion(world):
+    """It found no release of its number, waited, and by then the other run had released that very number."""
+    world.apply()
+    world.spec |= {"version": "1.1.0", "training": {"num_epochs": 3}}
+    world.spec["evaluation"]["gates"] = [
+        {"metric": "exact_match", "not_worse_than": "champion", "margin": {"points": 50}}
+    ]
+    world.write()
+    (subject,) = world.subjects()
+    walk = Walk(subject, world.registry, world.delivery())
+    for step in ("prepare", "train"):
+        walk.settle(walk.decide(step))
+    assert walk.decisions["train"].action == "RUN"
+    _, outcome = world.apply()
+    assert outcome.deployment.version == "1.1.0"
+    for step in STEPS[1:]:
+        walk.settle(walk.decide(step))
+    assert {decision.action for decision in walk.decisions.values()} == {"REUSE", "NONE"}
+    assert walk.champion.version == "1.0.0"
+
+
 def test_a_lease_of_what_is_done_changes_nothing(world):
     world.apply()
     for step in ("prepare", "train"):

@@ -103,7 +103,7 @@ def test_what_waits_is_never_no_changes(action):
 
 def test_waiting_and_undeploying_are_counted():
     assert rendered(spec_plan(train="WAIT", deploy="UNDEPLOY")).endswith(
-        "0 blocked, 1 waiting, 1 to undeploy, train steps: 0."
+        "0 blocked, 1 waiting, 1 to undeploy, train steps: at most 1."
     )
 
 
