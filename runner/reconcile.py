@@ -22,7 +22,8 @@ from runner.plan.model import Plan, SpecPlan
 from runner.plan.removal import Stray, decide
 from runner.plan.subject import Subject
 from runner.plan.walk import Decision, Walk
-from runner.registry.facts import STEPS, Deployment, Record, RegistryWriter, Ruling, Step
+from runner.registry.facts import STEPS, Deployment, Record, Ruling, Step
+from runner.registry.views import RegistryWriter
 from runner.steps.deploy import take_away
 
 _RACES = 20

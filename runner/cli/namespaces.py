@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.project import Project, cache_folder
+from runner.cli.project import Project
 from runner.errors import UsageError
 from runner.plan.build import look
 from runner.plan.walk import Walk
 from runner.registry.facts import Step
 from runner.registry.namespaces import ADOPTABLE, check_namespace
-from runner.registry.registry import Registry, open_namespace
+from runner.registry.registry import Registry
 
 if TYPE_CHECKING:
     from runner.cli.planning import Planned
@@ -38,7 +38,7 @@ def seen_by_plan(project: Project, adopt: str | None) -> Registry:
     check_namespace(adopt)
     if next(iter(project.store.list(adopt)), None) is None:
         click.echo(f"{adopt} holds nothing to adopt: what the registry lacks will run", err=True)
-    return open_namespace(project.config.store, project.root, cache_folder(), adopt, ADOPTABLE)
+    return project.seen_in(adopt, ADOPTABLE)
 
 
 def take_over(project: Project, planned: Planned) -> None:
@@ -52,7 +52,7 @@ def take_over(project: Project, planned: Planned) -> None:
         return
     from runner.steps.adopt import adopt
 
-    source = open_namespace(project.config.store, project.root, cache_folder(), namespace)
+    source = project.seen_in(namespace)
     for subject in planned.subjects:
         walk = look(Walk(subject, source, planned.delivery))
         for record in adopt(walk, namespace, source, project.registry):

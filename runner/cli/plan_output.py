@@ -14,7 +14,8 @@ from runner.cli.project import coloured
 from runner.plan.history import History
 from runner.plan.model import Plan
 from runner.plan.subject import Subject
-from runner.registry.facts import STEPS, RegistryReader, Step
+from runner.registry.facts import STEPS, Step
+from runner.registry.views import RegistryReader
 from runner.report.scope import render_scoped
 
 Format = Literal["text", "json", "markdown"]

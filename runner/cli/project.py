@@ -19,6 +19,7 @@ from runner.errors import Problem, SpecError, UsageError
 from runner.file_index import FileIndex
 from runner.plan.delivery import Delivery
 from runner.plan.subject import Subject, gather_all
+from runner.registry.facts import Step
 from runner.registry.namespaces import check_namespace
 from runner.registry.registry import Registry, open_namespace, open_registry
 from runner.registry.store import Store, open_store
@@ -55,16 +56,17 @@ class Project:
     @cached_property
     def registry(self) -> Registry:
         """The registry that the config names, as the namespace sees it."""
-        if self.namespace is None:
-            return self.main_registry
-        return open_namespace(
-            self.config.store, self.root, cache_folder(), self.namespace, max_cache=self.config.cache.max_bytes
-        )
+        return self.main_registry if self.namespace is None else self.seen_in(self.namespace)
 
     @cached_property
     def main_registry(self) -> Registry:
         """The registry that the config names, whatever the namespace."""
         return open_registry(self.config.store, self.root, cache_folder(), self.config.cache.max_bytes)
+
+    def seen_in(self, namespace: str, shown: tuple[Step, ...] | None = None) -> Registry:
+        """Return the registry as a namespace sees it, or no more of the namespace than the records of some steps."""
+        limit = self.config.cache.max_bytes
+        return open_namespace(self.config.store, self.root, cache_folder(), namespace, shown, limit)
 
     def tell_if_empty(self) -> None:
         """Say on stderr that nothing was ever stored: a mistyped `store` looks just like a first run."""

@@ -8,13 +8,15 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
 
 from runner.cli.progress import Narrator
-from runner.cli.project import Project, open_project
+from runner.cli.project import Project, cache_folder, open_project
 from runner.errors import GituneError, UsageError
+from runner.executors.alone import alone
 from runner.git_history import read_history
 from runner.plan.reach import Reach, reach
 from runner.progress import Progress
@@ -53,7 +55,7 @@ def gc_(
     click.echo(_as_json(garbage, found) if as_json else "\n".join(_lines(garbage, found)))
     if delete and garbage.count:
         _ask(f"Delete {garbage.count} objects, {size_words(garbage.size)}?", yes=yes)
-        with Narrator() as narrator:
+        with Narrator() as narrator, alone(project.main_registry, cache_folder(), partial(click.echo, err=True)):
             _done(*sweep(project.store, garbage, roots, narrator.report))
 
 

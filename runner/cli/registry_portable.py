@@ -12,9 +12,10 @@ from runner.errors import GituneError, RegistryError
 from runner.models.base import BaseRef, materialize
 from runner.models.trained import is_checkpoint, tokenizer_files
 from runner.progress import Report
+from runner.registry.chain import sealed_records
 from runner.registry.facts import Version
 from runner.registry.lookup import find_version
-from runner.registry.portable import CARD, chain_records, read_export, take_over, write_export
+from runner.registry.portable import CARD, read_export, take_over, write_export
 from runner.report.facts import size_words
 from runner.report.model_card import model_card
 from runner.report.proof import prove_release
@@ -57,7 +58,7 @@ def _extras(project: Project, version: Version, report: Report) -> dict[str, Pat
     if content.chat_template is not None:
         extras["chat_template.jinja"] = content.chat_template.encode()
     names = sorted(file.name for file in weights.iterdir())
-    extras[CARD] = model_card(version, chain_records(version, registry), registry, names).encode()
+    extras[CARD] = model_card(version, sealed_records(version, registry), registry, names).encode()
     return extras
 
 

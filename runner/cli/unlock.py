@@ -9,7 +9,8 @@ import click
 
 from runner.cli.project import open_project
 from runner.errors import ConflictError, GituneError, UsageError
-from runner.registry.facts import Lease, RegistryWriter
+from runner.registry.facts import Lease
+from runner.registry.views import RegistryWriter
 
 
 @click.command("unlock")
@@ -62,6 +63,6 @@ def end(registry: RegistryWriter, lease: Lease) -> None:
     while last is not None and last.owner == lease.owner and not last.released:
         if registry.add_lease(last.model_copy(update={"number": last.number + 1, "released": True})):
             return
-        last = registry.last_lease(lease.step, lease.key)  # type: ignore[arg-type]  # a step, or what all predictions share
+        last = registry.last_lease(lease.step, lease.key)
     if last is not None and not last.released:
         raise ConflictError(f"{lease.step}/{lease.key[:12]} was claimed by another run meanwhile: {last.holder}")

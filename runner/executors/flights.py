@@ -23,8 +23,9 @@ from pathlib import Path
 from runner.errors import RegistryError
 from runner.executors.crew import require_going
 from runner.plan.waiting import words
-from runner.registry.facts import Lease, RegistryWriter, Step
+from runner.registry.facts import Lease
 from runner.registry.presence import present
+from runner.registry.views import RegistryWriter
 
 BEAT, TTL = 10.0, 60.0
 """Seconds between two signs of life, and of silence after which a lease is taken over."""
@@ -86,7 +87,7 @@ class Flights:
         self._present = ExitStack()
 
     @contextmanager
-    def claim(self, step: Step, key: str, spec: str, tell: Callable[[str], None]) -> Iterator[bool]:
+    def claim(self, step: str, key: str, spec: str, tell: Callable[[str], None]) -> Iterator[bool]:
         """Hold a key while the block runs.
 
         Args:
@@ -134,8 +135,8 @@ class Flights:
                 require_going(self._stop)
             return False
 
-    def _acquire(self, step: Step, key: str, spec: str, tell: Callable[[str], None]) -> Lease | None:
-        """Wait while another is at it; return our lease, or None when somebody else was at it meanwhile."""
+    def outwait(self, step: str, key: str, tell: Callable[[str], None]) -> tuple[Lease | None, bool]:
+        """Wait while another is at a step; return its lease if that is just silent, and whether there was a wait."""
         watch, waited, pause, told_at = Watch(), False, POLLS[0], -1e9
         while (held := self._registry.lease(step, key)) is not None and watch.look(held) < self._ttl:
             waited = True
@@ -145,6 +146,11 @@ class Flights:
             self._stop.wait(pause)
             require_going(self._stop)
             pause = min(pause * 1.5, POLLS[1])
+        return held, waited
+
+    def _acquire(self, step: str, key: str, spec: str, tell: Callable[[str], None]) -> Lease | None:
+        """Wait while another is at it; return our lease, or None when somebody else was at it meanwhile."""
+        held, waited = self.outwait(step, key, tell)
         if held is None and waited:
             return None
         last = held or self._registry.last_lease(step, key)

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import TypeVar
 
 import runner
 from runner.errors import TerminalError, TransientError
+from runner.executors.alone import outwait_gc
 from runner.executors.child import Children, run_apart
 from runner.executors.crash import explained
 from runner.executors.crew import require_going
@@ -33,7 +34,8 @@ from runner.models.memory import main_memory, training_memory
 from runner.plan.model import PlannedStep
 from runner.plan.walk import PREDICT_STEPS, Decision, Walk
 from runner.progress import Progress, Report
-from runner.registry.facts import Deployment, Failure, Record, RegistryWriter, Step
+from runner.registry.facts import Deployment, Failure, Record, Step
+from runner.registry.views import RegistryWriter
 from runner.steps import deploy
 from runner.steps.context import StepContext, StepResult
 
@@ -74,9 +76,13 @@ class LocalExecutor:
         self._limits = Limits(main_memory(), self._stopped)
         self._children = Children(max(1, available_cores() // self.parallel) if shared else None)
 
-    def claim(self, decision: Decision, spec: str, tell: Tell) -> AbstractContextManager[bool]:
+    @contextlib.contextmanager
+    def claim(self, decision: Decision, spec: str, tell: Tell) -> Iterator[bool]:
         """Keep everybody else from a step while the block runs; False when somebody was at it, and has ended by now."""
-        return self._flights.claim(decision.step, str(decision.key), spec, tell)
+        with self._flights.claim(decision.step, str(decision.key), spec, tell) as mine:
+            if mine and decision.step == "deploy":
+                outwait_gc(self._flights, tell)
+            yield mine
 
     def run(self, walk: Walk, decision: Decision, planned: PlannedStep, tell: Tell) -> Record:
         """Run a step in a scratch folder and write its record, the last thing that happens.

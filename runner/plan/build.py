@@ -21,7 +21,8 @@ from runner.plan.since_release import since_release
 from runner.plan.subject import Subject
 from runner.plan.waiting import or_wait
 from runner.plan.walk import Decision, Walk
-from runner.registry.facts import STEPS, RegistryReader, Step
+from runner.registry.facts import STEPS, Step
+from runner.registry.views import RegistryReader
 from runner.spec.config import Config, Price
 
 

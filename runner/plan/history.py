@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from runner.registry.facts import Record, RegistryReader, Step, Summary
+from runner.registry.facts import Record, Step, Summary
+from runner.registry.views import RegistryReader
 
 NEAR = 50
 """Newest records of a spec that are looked at, and as many of all others where it has none."""

@@ -15,7 +15,8 @@ from runner.plan.changes import describe, explain_miss
 from runner.plan.history import History
 from runner.plan.model import Change
 from runner.plan.subject import Subject
-from runner.registry.facts import RegistryReader, Version
+from runner.registry.facts import Version
+from runner.registry.views import RegistryReader
 from runner.spec.semver import next_major, next_minor, next_patch
 
 Bump = Literal["major", "minor", "patch"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from runner.errors import RegistryError
-from runner.registry.facts import Deployment, Record, RegistryReader, Version
+from runner.registry.facts import Deployment, Record, Version
+from runner.registry.views import RegistryReader
 from runner.spec.models import Spec
 from runner.spec.semver import next_minor
 

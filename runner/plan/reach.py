@@ -18,7 +18,8 @@ from runner.git_history import History, check_out, folders, ids, place_of
 from runner.plan import keys
 from runner.plan.subject import Subject, gather
 from runner.progress import Progress, Report, silent
-from runner.registry.facts import RegistryReader, Step
+from runner.registry.facts import Step
+from runner.registry.views import RegistryReader
 from runner.spec.config import Config
 from runner.spec.load import FILE_NAME, LoadedSpec, load_spec, load_specs
 from runner.spec.models import JsonSchemaFormat, Spec

@@ -14,7 +14,8 @@ from runner.plan.delivery import Delivery
 from runner.plan.keys import step_key
 from runner.plan.model import Action, PlannedStep, SpecPlan
 from runner.plan.walk import Decision
-from runner.registry.facts import STEPS, Deployment, RegistryReader
+from runner.registry.facts import STEPS, Deployment
+from runner.registry.views import RegistryReader
 from runner.spec.load import FILE_NAME
 from runner.spec.models import Spec
 

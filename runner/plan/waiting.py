@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runner.plan.walk import Decision
-from runner.registry.facts import Lease, RegistryReader
+from runner.registry.facts import Lease
+from runner.registry.views import RegistryReader
 
 
 def or_wait(decision: Decision, reader: RegistryReader) -> Decision:

@@ -22,7 +22,9 @@ from runner.plan.reasons import Action, Change, Nearest, ReasonCode
 from runner.plan.rulings import approval_of, hold_on, name_of
 from runner.plan.rulings import words as hold_words
 from runner.plan.subject import Subject
-from runner.registry.facts import STEPS, Deployment, Record, RegistryReader, Ruling, Step, Version
+from runner.registry.chain import homes, sealed_record
+from runner.registry.facts import STEPS, Deployment, Record, Ruling, Step, Version
+from runner.registry.views import RegistryReader
 
 NEEDS: Mapping[Step, tuple[Step, ...]] = {
     "prepare": (),
@@ -210,7 +212,8 @@ class Walk:
 
     def _miss(self, step: Step, key: str, inputs: keys.Inputs) -> Decision:
         """Run a step, saying why it cannot be reused."""
-        record = self.history.record(step, key) or nearest(step, inputs, self.subject, self.history)
+        own = (self.history.record(home, key) for home in homes(step))
+        record = next(filter(None, own), None) or nearest(step, inputs, self.subject, self.history)
         if record is None:
             return Decision(step, "RUN", "never run before", key, inputs, code="never_run")
         found = found_in(record, self.history)
@@ -222,17 +225,14 @@ class Walk:
         return Decision(step, "RUN", reason, key, inputs, nearest=found, code="artifact_missing")
 
     def _known(self, step: Step, key: str) -> Record | None:
-        # Answers are shared: whoever asked first, the same weights answer the same prompts once.
-        steps = (step, *(other for other in PREDICT_STEPS if other != step)) if step in PREDICT_STEPS else (step,)
-        return next((record for name in steps if (record := self.reader.record(name, key)) is not None), None)
+        return next((record for home in homes(step) if (record := self.reader.record(home, key)) is not None), None)
 
     def _as_released(self, step: Step, inputs: keys.Inputs) -> Record | None:
         """Return what a released version was made of, though a newer tool would make it differently by now.
 
         Else every release of an older tool would seem to differ from its own spec, and no revert could reach it.
         """
-        key = self.released.keys.get(step) if self.released else None
-        record = self._known(step, key) if key else None
+        record = sealed_record(self.released, step, self.reader) if self.released else None
         same = record is not None and {**record.inputs, "implementation": 0} == {**inputs, "implementation": 0}
         return record if same else None
 
@@ -303,8 +303,7 @@ class Walk:
 
     def _gate_of(self, released: Version) -> Decision:
         """Gates decide a release, once: the bad version, being live, must not block the way back."""
-        key = released.keys.get("gate")
-        record = self.reader.record("gate", key) if key else None
+        key, record = released.keys.get("gate"), sealed_record(released, "gate", self.reader)
         reason = f"{released.version} was released on {released.released:%Y-%m-%d}: {released.verdict}"
         return Decision("gate", "REUSE", reason, key, {}, record, code="released")
 

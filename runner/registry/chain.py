@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from runner.digest import digest_bytes, digest_json
 from runner.registry.deployments import DEPLOYMENTS
@@ -19,6 +20,9 @@ from runner.registry.facts import Deployment, Proof, Record, Step, Version
 from runner.registry.records import RECORDS
 from runner.registry.store import Store, check_name
 from runner.registry.versions import version_key
+from runner.registry.views import RegistryReader
+
+PREDICTIONS: tuple[Step, ...] = ("predict_base", "predict_tuned", "predict_champion")
 
 DECISIVE = frozenset({"train", "validation", "test", "prompts", "adapter", "answers", "scores", "verdicts"})
 """Outputs that the next link is made of. Others, such as timings, differ when a lost artifact is made again."""
@@ -28,6 +32,32 @@ def record_digest(record: Record) -> str:
     """Return what stands for a record in a proof: its key, which covers its inputs, and its decisive outputs."""
     outputs = {name: artifact.digest for name, artifact in record.outputs.items() if name in DECISIVE}
     return digest_json({"key": record.key, "outputs": outputs})
+
+
+def sealed_record(version: Version, step: Step, reader: RegistryReader) -> Record | None:
+    """Return the valid record of a step that a version was released with; of an older gitune's release the newest.
+
+    A key may have several: a lost artifact was made again, or a version was imported that was trained elsewhere. Where
+    none of them is the one, the newest is returned, for whoever verifies to say so.
+    """
+    key, newest = version.keys.get(step), None
+    sealed = (version.records or {}).get(step)
+    for record in chain.from_iterable(reader.records_of(home, key) for home in homes(step)) if key else ():
+        if sealed in (None, record_digest(record)):
+            return record
+        newest = newest or record
+    return newest
+
+
+def sealed_records(version: Version, reader: RegistryReader) -> dict[Step, Record]:
+    """Return the records that a version's proof rests on, as far as they are there."""
+    found = ((step, sealed_record(version, step, reader)) for step in version.keys)
+    return {step: record for step, record in found if record is not None}
+
+
+def homes(step: Step) -> tuple[Step, ...]:
+    """Return the steps under which a step's record may be. Answers are shared: whoever asked first has the record."""
+    return (step, *(other for other in PREDICTIONS if other != step)) if step in PREDICTIONS else (step,)
 
 
 class Chain:
@@ -115,9 +145,7 @@ class Chain:
         return entry is not None and entry.proof is not None
 
     def _records(self, step: Step, key: str) -> Iterator[Record]:
-        # Answers are shared: whoever asked first kept them under its own step.
-        homes = ("predict_base", "predict_tuned", "predict_champion") if step.startswith("predict_") else (step,)
-        for home in homes:
+        for home in homes(step):
             log = f"{RECORDS}/{home}/{check_name(key)}"
             for file in numbered(self._store, log).get(log, {}).values():
                 if (record := decode(Record, self._store.read(file))) is not None and record.key == key:

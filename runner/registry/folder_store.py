@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from runner.digest import CHUNK
@@ -20,6 +20,8 @@ from runner.registry.listing import Listed
 TEMPORARY = ".tmp"
 # A writer killed in the middle leaves its temporary file; nobody writes one object for longer than this.
 STALE_SECONDS = 24 * 3600
+# Times that a writer's folder may be removed under its hands.
+_TRIES = 9
 
 
 class FolderStore:
@@ -65,33 +67,25 @@ class FolderStore:
         with self._explained("write", key):
             if path.exists():
                 return False
-            _make_folder(path.parent)
             with self._written([data]) as temporary:
                 try:
-                    os.link(temporary, path)
+                    _name(path, lambda: os.link(temporary, path))
                 except FileExistsError:
                     return False
-            _sync_folder(path.parent)
         return True
 
     def put_stream(self, key: str, chunks: Iterable[bytes]) -> None:
         """Write an object from pieces, replacing what was there; nothing is replaced when the iterable raises."""
         path = self._path(key)
-        with self._explained("write", key):
-            _make_folder(path.parent)
-            with self._written(chunks) as temporary:
-                temporary.replace(path)
-            _sync_folder(path.parent)
+        with self._explained("write", key), self._written(chunks) as temporary:
+            _name(path, lambda: temporary.replace(path))
 
     def set_aside(self, key: str, to: str) -> None:
         """Move an object to another key, replacing what was there; nothing happens when there is none."""
         path, target = self._path(key), self._path(to)
-        with self._explained("move", key):
-            _make_folder(target.parent)
-            with contextlib.suppress(FileNotFoundError):  # another process was faster
-                path.replace(target)
-                _sync_folder(target.parent)
-                _sync_folder(path.parent)
+        with self._explained("move", key), contextlib.suppress(FileNotFoundError):  # another process was faster
+            _name(target, lambda: path.replace(target))
+            _sync_folder(path.parent)
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a folder, in no particular order."""
@@ -180,6 +174,20 @@ class FolderStore:
             ) from error
 
 
+def _name(path: Path, do: Callable[[], object]) -> None:
+    """Give an object its name, durably. Its folder may be removed at any moment, as one that a delete has emptied."""
+    for last in (False,) * _TRIES + (True,):
+        _make_folder(path.parent)
+        try:
+            do()
+        except FileNotFoundError:
+            if last:
+                raise
+        else:
+            _sync_folder(path.parent)
+            return
+
+
 def _make_folder(folder: Path) -> None:
     """Make a folder and its parents so that they survive a power cut."""
     if folder.is_dir():
@@ -190,8 +198,11 @@ def _make_folder(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, as fsync of a file does not."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Make the names in a folder durable, as fsync of a file does not. A folder that is gone by now names nothing."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return
     try:
         os.fsync(descriptor)
     finally:

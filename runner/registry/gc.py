@@ -105,9 +105,11 @@ def sweep(store: Store, garbage: Garbage, roots: Roots, report: Report) -> tuple
     Raises:
         RegistryError: when something cannot be deleted; whatever is still there is garbage for the next time.
     """
-    facts = [*garbage.records, *garbage.leases]
-    gone = _delete(store, facts, "deleting records", report)
     # A record may have come, or a version been released, since the garbage was told: those keep what they name.
+    now = find_garbage(store, roots)
+    wanted = {item.key for item in (*now.records, *now.leases)}
+    facts = [item for item in (*garbage.records, *garbage.leases) if item.key in wanted]
+    gone = _delete(store, facts, "deleting records", report)
     still = {item.key for item in find_garbage(store, roots).artifacts}
     gone += _delete(store, [item for item in garbage.artifacts if item.key in still], "deleting artifacts", report)
     return len(gone), sum(item.size for item in gone)

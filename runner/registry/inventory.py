@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from runner.errors import RegistryError
 
 if TYPE_CHECKING:
-    from runner.registry.facts import RegistryReader, Version
+    from runner.registry.facts import Version
     from runner.registry.store import Store
+    from runner.registry.views import RegistryReader
 
 _VERSION = re.compile(r"versions/([^/]+)/(\d+)\.(\d+)\.(\d+)\.json")
 _ENTRY = re.compile(r"deployments/([^/]+)/([^/]+)/(\d+)\.json")

@@ -19,11 +19,13 @@ from pydantic import Field
 from runner.digest import digest_bytes, digest_file, digest_json
 from runner.errors import ConflictError, RegistryError, UsageError
 from runner.registry.artifacts import blob_key
+from runner.registry.chain import record_digest, sealed_records
 from runner.registry.entries import decode, encode
-from runner.registry.facts import Artifact, Fact, Record, RegistryReader, RegistryWriter, Ruling, Step, Version
+from runner.registry.facts import Artifact, Fact, Record, Ruling, Step, Version
 from runner.registry.folder_store import FolderStore
 from runner.registry.registry import Registry
 from runner.registry.trees import Digest, TreeFile, parse_manifest, stays_inside
+from runner.registry.views import RegistryReader, RegistryWriter
 from runner.spec.semver import next_minor, parse
 
 OWN = "gitune"
@@ -33,8 +35,6 @@ CARD = "README.md"
 
 SHAREABLE = {"adapter", "curve", "metrics", "card", "verdicts", "timings"}
 """Outputs of steps that hold nothing of the rows; the others leave the registry only when asked to."""
-
-_PREDICTIONS: tuple[Step, ...] = ("predict_base", "predict_tuned", "predict_champion")
 
 
 class ExportManifest(Fact):
@@ -62,9 +62,9 @@ class Exported(Registry):
         self.exported = version
         self.records_of_chain = records
 
-    def record(self, step: Step, key: str) -> Record | None:
-        """Return a record of the chain."""
-        return next((record for record in self.records_of_chain if (record.step, record.key) == (step, key)), None)
+    def records_of(self, step: Step, key: str) -> Iterator[Record]:
+        """Yield the record of the chain."""
+        return (record for record in self.records_of_chain if (record.step, record.key) == (step, key))
 
     def rulings(self, name: str) -> list[Ruling]:
         """Return the approval that the version was released with, if there is one."""
@@ -134,7 +134,7 @@ def write_export(
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".{target.name}-{secrets.token_hex(8)}"
     try:
-        records = chain_records(version, registry)
+        records = list(sealed_records(version, registry).values())
         _write_weights(version.content.adapter, registry, temporary)
         withheld = list(_write_artifacts(records, registry, temporary, with_data=with_data))
         for record in records:
@@ -149,17 +149,6 @@ def write_export(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return manifest
-
-
-def chain_records(version: Version, registry: RegistryReader) -> list[Record]:
-    """Return the records that a version's proof rests on, as far as they are there."""
-    found = []
-    for step, key in version.keys.items():
-        # Answers are shared: whoever asked first has the record.
-        homes = _PREDICTIONS if step in _PREDICTIONS else (step,)
-        records = (registry.record(home, key) for home in homes) if key else iter(())
-        found += [record for record in records if record is not None][:1]
-    return found
 
 
 def read_export(folder: Path) -> Exported:
@@ -206,11 +195,8 @@ def take_over(export: Exported, registry: RegistryWriter) -> list[Record]:
             registry.put_file(export.folder / path)
     for file in parse_manifest(export.fetch(version.content.adapter).read_bytes()).files.values():
         registry.put_file(export.fetch(Artifact(digest=file.digest, size=file.size)))
-    new = [
-        record
-        for record in export.records_of_chain
-        if export.is_complete(record) and registry.record(record.step, record.key) is None
-    ]
+    complete = filter(export.is_complete, export.records_of_chain)
+    new = [record for record in complete if not _is_known(record, registry)]
     for record in new:
         registry.add_record(record)
     if (approval := version.approval) is not None:
@@ -219,6 +205,12 @@ def take_over(export: Exported, registry: RegistryWriter) -> list[Record]:
             registry.add_ruling(approval.model_copy(update={"number": len(known) + 1}))
     registry.release(version)
     return new
+
+
+def _is_known(record: Record, registry: RegistryReader) -> bool:
+    """Whether a registry has this record. One of the same key with other outputs is another: it was made elsewhere."""
+    known = registry.records_of(record.step, record.key)
+    return any(record_digest(one) == record_digest(record) for one in known)
 
 
 def _write_weights(adapter: Artifact, registry: RegistryReader, target: Path) -> None:

@@ -28,11 +28,11 @@ class Records:
         self._store = store
         self._exists = exists
 
-    def find(self, step: Step, key: str) -> Record | None:
-        """Return the newest record of a key that is readable and whose artifacts all exist."""
+    def valid(self, step: Step, key: str) -> Iterator[Record]:
+        """Yield the records of a key that are readable and whose artifacts all exist, newest first."""
         log = f"{RECORDS}/{step}/{check_name(key)}"
         records = self._newest_first(Record, numbered(self._store, log).get(log, {}))
-        return next((record for record in records if self._is_valid(record, step, key)), None)
+        return (record for record in records if self._is_valid(record, step, key))
 
     def latest(self, step: Step, key: str) -> Record | None:
         """Return the newest readable record of a key, though its artifacts may be gone."""

@@ -15,18 +15,7 @@ from runner.registry.chain import Chain
 from runner.registry.copies import LocalCopies
 from runner.registry.decisions import Decisions
 from runner.registry.deployments import Deployments
-from runner.registry.facts import (
-    Artifact,
-    Deployment,
-    Failure,
-    Lease,
-    Record,
-    RegistryWriter,
-    Ruling,
-    Step,
-    Summary,
-    Version,
-)
+from runner.registry.facts import Artifact, Deployment, Failure, Lease, Record, Ruling, Step, Summary, Version
 from runner.registry.leases import Leases
 from runner.registry.marker import check_marker, put_marker
 from runner.registry.namespaces import Overlay, inside
@@ -34,6 +23,7 @@ from runner.registry.records import Records
 from runner.registry.store import Store, open_store
 from runner.registry.summaries import Summaries
 from runner.registry.versions import Versions
+from runner.registry.views import RegistryWriter
 
 
 def open_registry(config_store_url: str, root: Path, cache: Path, max_cache: int | None = None) -> Registry:
@@ -110,7 +100,11 @@ class Registry(RegistryWriter):
 
     def record(self, step: Step, key: str) -> Record | None:
         """Return the newest valid record of a key: one whose artifacts all exist with the right size."""
-        return self._records.find(step, key)
+        return next(self.records_of(step, key), None)
+
+    def records_of(self, step: Step, key: str) -> Iterator[Record]:
+        """Yield the valid records of a key, newest first."""
+        return self._records.valid(step, key)
 
     def records(self, step: Step) -> Iterator[Record]:
         """Yield the newest record of every key of a step; its artifacts may be gone."""
@@ -128,7 +122,7 @@ class Registry(RegistryWriter):
         """Return the newest terminal failure of a key."""
         return self._records.failure(step, key)
 
-    def lease(self, step: Step, key: str) -> Lease | None:
+    def lease(self, step: str, key: str) -> Lease | None:
         """Return the lease of a key that looks held; its holder may have been killed on another machine."""
         return self._leases.held(step, key)
 
@@ -203,7 +197,7 @@ class Registry(RegistryWriter):
         self._mark()
         return self._artifacts.put_tree(folder)
 
-    def last_lease(self, step: Step, key: str) -> Lease | None:
+    def last_lease(self, step: str, key: str) -> Lease | None:
         """Return the newest lease of a key, held, abandoned or ended."""
         return self._leases.last(step, key)
 

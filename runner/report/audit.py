@@ -13,6 +13,7 @@ from pathlib import Path
 from runner.errors import RegistryError
 from runner.progress import Progress, Report
 from runner.registry.artifacts import blob_key
+from runner.registry.chain import sealed_records
 from runner.registry.facts import Artifact, Version
 from runner.registry.inventory import released
 from runner.registry.registry import Registry
@@ -117,12 +118,9 @@ def _chain(version: Version, registry: Registry, root: Path) -> Iterator[Fault]:
 def _of_chain(version: Version, registry: Registry) -> Iterator[str]:
     """Yield the places of all artifacts that a version's proof rests on."""
     yield from _keys(version.content.adapter, registry)
-    for step, key in version.keys.items():
-        steps = ("predict_base", "predict_tuned", "predict_champion") if step.startswith("predict") else (step,)
-        for home in steps:
-            record = registry.record(home, key) if key else None  # type: ignore[arg-type]  # all three are steps
-            for artifact in record.outputs.values() if record else ():
-                yield from _keys(artifact, registry)
+    for record in sealed_records(version, registry).values():
+        for artifact in record.outputs.values():
+            yield from _keys(artifact, registry)
 
 
 def _keys(artifact: Artifact, registry: Registry) -> list[str]:

@@ -8,9 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from runner.errors import RegistryError
-from runner.registry.facts import STEPS, Artifact, Record, RegistryReader, Version
+from runner.registry.facts import STEPS, Artifact, Record, Version
 from runner.registry.inventory import Name
 from runner.registry.lookup import Blob, Found
+from runner.registry.views import RegistryReader
 
 _WIDTH = 100
 

@@ -16,22 +16,22 @@ from runner.evaluation.compare import compare
 from runner.evaluation.gates import Verdict
 from runner.evaluation.scores import SubjectScores
 from runner.evaluation.words import percent, points
-from runner.registry.facts import STEPS, Record, RegistryReader, Step, Version
+from runner.registry.facts import STEPS, Record, Step, Version
+from runner.registry.views import RegistryReader
 from runner.report.escape import code, fence, inline
 
 _MOST = 100
 
 
-def model_card(version: Version, records: Sequence[Record], registry: RegistryReader, files: Sequence[str]) -> str:
+def model_card(version: Version, steps: Mapping[Step, Record], registry: RegistryReader, files: Sequence[str]) -> str:
     """Write the card.
 
     Args:
         version: what it describes.
-        records: the records of its chain.
+        steps: the records of its chain.
         registry: where their artifacts are.
         files: names of the weights' files.
     """
-    steps: dict[Step, Record] = {record.step: record for record in records}
     scores = _scores(steps, registry)
     head = yaml.safe_dump(_metadata(version, steps, scores, files), sort_keys=False, allow_unicode=True)
     return f"---\n{head}---\n\n" + "\n\n".join(_sections(version, steps, scores, registry, files)) + "\n"

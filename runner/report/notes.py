@@ -17,7 +17,8 @@ from runner.errors import GituneError
 from runner.evaluation.compare import Gain, compare
 from runner.evaluation.scores import SubjectScores
 from runner.plan.rulings import name_of
-from runner.registry.facts import Artifact, Content, Record, RegistryReader, Ruling, Step
+from runner.registry.facts import Artifact, Content, Record, Ruling, Step
+from runner.registry.views import RegistryReader
 from runner.report.model import ReportPart
 
 SMALL = 1e-3

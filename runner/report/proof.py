@@ -17,9 +17,10 @@ from runner.errors import RegistryError
 from runner.evaluation.gates import Verdict, overall
 from runner.plan.keys import template_digest
 from runner.plan.rulings import name_of
-from runner.plan.walk import PREDICT_STEPS, SUBJECTS
-from runner.registry.chain import record_digest
-from runner.registry.facts import STEPS, Record, RegistryReader, Step, Version
+from runner.plan.walk import SUBJECTS
+from runner.registry.chain import record_digest, sealed_records
+from runner.registry.facts import STEPS, Record, Step, Version
+from runner.registry.views import RegistryReader
 from runner.report.committed import check_commit
 
 
@@ -49,7 +50,7 @@ def prove(version: Version, alias: str, registry: RegistryReader, root: Path) ->
 
 def prove_release(version: Version, registry: RegistryReader, root: Path) -> list[Link]:
     """Verify everything that led to a version, whether or not it was ever deployed; see `prove`."""
-    records = dict(_records(version, registry))
+    records = sealed_records(version, registry)
     commit = check_commit(version, records, root)
     links = [Link("spec", commit.detail, commit.broken)]
     for step in STEPS[:-1]:
@@ -77,17 +78,6 @@ def _deployments(version: Version, alias: str, registry: RegistryReader) -> Iter
             what = "deployment" if entry.version else "undeployment"
             at = f"{alias} #{entry.number} at {entry.deployed:%Y-%m-%d %H:%M} by {entry.commit[:12]}"
             yield Link(what, at, faults.get(entry.number))
-
-
-def _records(version: Version, registry: RegistryReader) -> Iterator[tuple[Step, Record]]:
-    for step, key in version.keys.items():
-        if key is None:
-            continue
-        homes = PREDICT_STEPS if step in PREDICT_STEPS else (step,)
-        for home in homes:
-            if (record := registry.record(home, key)) is not None:
-                yield step, record
-                break
 
 
 def _link(step: Step, records: Mapping[Step, Record], version: Version, registry: RegistryReader) -> Link:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from runner.errors import UsageError
 from runner.plan.keys import content_of
-from runner.plan.walk import PREDICT_STEPS, Walk
-from runner.registry.facts import Record, RegistryReader, Step, Version
+from runner.plan.walk import Walk
+from runner.registry.chain import sealed_records
+from runner.registry.facts import Record, Step, Version
+from runner.registry.views import RegistryReader
 from runner.report.escape import code, inline
 from runner.report.notes import Notes, Release, metric_words
 from runner.spec.semver import parse
@@ -19,12 +21,7 @@ def released_side(version: Version, reader: RegistryReader) -> Release:
     Raises:
         UsageError: when a record that the notes are written from is gone.
     """
-    records: dict[Step, Record] = {}
-    for step, key in version.keys.items():
-        homes = PREDICT_STEPS if step in PREDICT_STEPS else (step,)
-        found = next((one for home in homes if key and (one := reader.record(home, key))), None)
-        if found is not None:
-            records[step] = found
+    records = sealed_records(version, reader)
     _require(records, f"{version.name} {version.version}", "restore it from a copy of the store")
     return Release(
         version=version.version,

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from runner.inference.engine import Engine, ModelFiles, open_engine
 from runner.models.base import BaseRef, materialize
-from runner.registry.facts import Content, RegistryReader, Version
+from runner.registry.facts import Content, Version
+from runner.registry.views import RegistryReader
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from typing import Self
 
 from runner.errors import RegistryError
 from runner.inference.engine import Engine
-from runner.registry.facts import Deployment, RegistryReader, Version
+from runner.registry.facts import Deployment, Version
+from runner.registry.views import RegistryReader
 from runner.serving.engines import EnginePool, Load, SharedEngine
 from runner.serving.names import exact_name, resolve
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from runner.errors import GituneError, UsageError
-from runner.registry.facts import RegistryReader
+from runner.registry.views import RegistryReader
 from runner.serving.admission import required_key
 from runner.serving.engines import Load
 from runner.serving.follow import Follower, Live

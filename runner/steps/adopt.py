@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from runner.digest import digest_json
 from runner.errors import RegistryError
 from runner.plan.walk import Walk
-from runner.registry.facts import Artifact, Record, RegistryReader, RegistryWriter
+from runner.registry.facts import Artifact, Record
 from runner.registry.namespaces import ADOPTABLE
+from runner.registry.views import RegistryReader, RegistryWriter
 
 
 def adopt(walk: Walk, namespace: str, source: RegistryReader, registry: RegistryWriter) -> Iterator[Record]:

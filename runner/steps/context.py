@@ -13,7 +13,8 @@ from runner.errors import GituneError
 from runner.models.base import BaseFiles, BaseRef, materialize
 from runner.plan.subject import Subject, read_contract
 from runner.progress import Report, silent
-from runner.registry.facts import Artifact, Content, Record, RegistryWriter, Step, Version
+from runner.registry.facts import Artifact, Content, Record, Step, Version
+from runner.registry.views import RegistryWriter
 
 # A deployment, all that an apply of a revert does, reads none.
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from runner.plan.keys import content_of
 from runner.plan.walk import Walk
 from runner.progress import Progress
 from runner.registry.chain import record_digest
-from runner.registry.facts import Deployment, RegistryWriter, Version
+from runner.registry.facts import Deployment, Version
+from runner.registry.views import RegistryWriter
 from runner.steps.context import StepContext
 from runner.steps.load import LoadCheck
 
@@ -73,6 +74,7 @@ def move_alias(
             hint=f"`gitune explain {spec.name} --version {version.version}` shows its proof; restore what does not "
             "verify from a copy of the store, or release a new version",
         )
+    _require_whole(registry, walk, version)
     registry.release(version)
     entry = Deployment(
         number=live.number + 1 if live else 1,
@@ -85,6 +87,18 @@ def move_alias(
         deployed=now,
     )
     return registry.append_deployment(entry)
+
+
+def _require_whole(registry: RegistryWriter, walk: Walk, version: Version) -> None:
+    """Look once more at what is to be released: nothing ever makes again what a released version has lost."""
+    records = {} if walk.released else walk.records
+    gone = [step for step, record in records.items() if registry.record(record.step, record.key) is None]
+    if gone or not registry.exists(version.content.adapter):
+        what = f"what {gone[0]} yielded" if gone else "its weights"
+        raise RegistryError(
+            f"{version.name} {version.version} is not deployed: {what} went from the registry meanwhile",
+            hint="plan and apply again; a garbage collection may have taken it",
+        )
 
 
 def take_away(registry: RegistryWriter, live: Deployment, commit: str, now: datetime) -> Deployment:

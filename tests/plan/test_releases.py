@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 
 import pytest
 from world import FakeEngine, World, fake_weights
@@ -188,3 +189,21 @@ def test_a_failing_evaluation_does_not_hold_a_rollback_back(world, monkeypatch):
     assert outcome.deployment.version == "1.0.0"
     assert outcome.exit_code == 1
     assert "not itself today" in str(outcome.error)
+
+
+@pytest.mark.parametrize("what", ["weights", "a record"])
+def test_what_goes_between_the_load_check_and_the_release_is_never_released(world, monkeypatch, what):
+    def collect():
+        (trained,) = world.registry.records("train")
+        if what == "weights":
+            lose(world, trained.outputs["adapter"].digest)
+        else:
+            shutil.rmtree(world.root / "registry/store/records/score")
+
+    before(monkeypatch, deploy, "move_alias", collect)
+    _, outcome = world.apply()
+    assert "is not deployed" in outcome.error.message
+    assert (world.registry.version("bot", "1.0.0"), world.registry.live("bot", "production")) == (None, None)
+    _, outcome = world.apply()
+    assert outcome.error is None
+    assert outcome.deployment.version == "1.0.0"

@@ -235,3 +235,15 @@ def test_unlock_ends_no_successor(world):
     with pytest.raises(ConflictError, match="claimed by another run meanwhile"):
         end(world.registry, lease)
     assert world.registry.lease("prepare", "ab" * 32).owner == "y"
+
+
+def test_what_another_apply_releases_between_two_steps_is_no_champion_that_is_missing(world):
+    world.apply(through="train")
+    walk = Walk(world.subjects()[0], world.registry, world.delivery())
+    for step in ("prepare", "train"):
+        walk.settle(walk.decide(step))
+    world.apply()
+    for step in STEPS[2:]:
+        walk.settle(walk.decide(step))
+    assert {walk.decisions[step].action for step in STEPS} == {"REUSE", "NONE"}
+    assert walk.decisions["deploy"].code == "live"

@@ -19,13 +19,14 @@ from pathlib import Path
 from runner.digest import digest_bytes
 from runner.registry import folder_store
 from runner.registry.artifacts import blob_key
-from runner.registry.facts import Artifact, Content, Deployment, Failure, Record, Version
+from runner.registry.facts import Artifact, Content, Deployment, Failure, Lease, Record, Ruling, Version
 from runner.registry.registry import Registry, open_registry
 from runner.registry.store import open_store
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 KEY, COMMIT = "a" * 64, "c" * 40
 WEIGHTS = b"weights" * 500_000
+OLD = f"records/train/{'e' * 64}/1.json"
 ADAPTER = Artifact(digest="d" * 64, size=3, kind="tree")
 
 
@@ -51,6 +52,20 @@ def failure():
     return Failure(step="train", key=KEY, message="NaN", at=NOW)
 
 
+def lease(number):
+    facts = {"owner": "o", "host": "h", "pid": 1, "spec": "s", "started": NOW}
+    return Lease(step="train", key=KEY, number=number, **facts)
+
+
+def ruling():
+    return Ruling(number=1, name="s", kind="hold", who="Ada", reason="thin", at=NOW)
+
+
+def write_ruling(registry, _):
+    if not registry.rulings("s"):
+        registry.add_ruling(ruling())
+
+
 def write_record(registry, _):
     if (found := registry.record("train", KEY)) is None or found.metrics["number"] == 1:
         registry.add_record(record(2))
@@ -74,7 +89,10 @@ WRITES = {
     "failure": write_failure,
     "version": lambda registry, _: registry.release(version("1.1.0")),
     "deployment": write_deployment,
-    "lease beat": lambda registry, _: registry._store.create("leases/train/k/00000001.json", b"{}"),
+    "record once": lambda registry, _: registry.add_record_once(record(1).model_copy(update={"key": "b" * 64})),
+    "lease beat": lambda registry, _: registry.add_lease(lease(2)),
+    "decision": write_ruling,
+    "gc": lambda registry, _: registry._store.delete(OLD),
     "damaged blob aside": lambda registry, _: registry._store.set_aside(
         blob_key(digest_bytes(b"rows")), f"corrupt/{digest_bytes(b'rows')}"
     ),
@@ -159,6 +177,8 @@ def prepare(scratch: Path) -> Path:
     registry = open_registry("old", scratch, scratch / "cache")
     registry.add_record(record(1))
     registry.release(version("1.0.0"))
+    registry.add_lease(lease(1))
+    registry._store.create(OLD, b"{}")
     registry.append_deployment(deployment(1))
     blob = scratch / "old" / blob_key(registry.put_bytes(b"rows").digest)
     blob.unlink()

@@ -271,6 +271,19 @@ def test_a_release_that_comes_while_records_go_keeps_its_weights(world):
     assert world.registry.exists(late.content.adapter)
 
 
+def test_a_release_that_comes_while_a_person_is_asked_keeps_its_whole_proof(world):
+    experiment(world)
+    forget(world)
+    garbage, roots = world.garbage(), world.roots()
+    records = {item.key.split("/")[1]: item.key.split("/")[2] for item in garbage.records}
+    training = world.registry.record("train", records["train"])
+    version = world.registry.version("bot", "1.0.0")
+    content = version.content.model_copy(update={"train_key": training.key, "adapter": training.outputs["adapter"]})
+    world.registry.release(version.model_copy(update={"version": "9.0.0", "content": content, "keys": records}))
+    sweep(world.store, garbage, roots, silent)
+    assert [step for step, key in records.items() if world.registry.record(step, key) is None] == []
+
+
 def test_refuses_when_a_released_version_cannot_be_read(world):
     path = world.store.local_path("versions/bot/1.0.0.json")
     path.chmod(0o644)

@@ -46,10 +46,12 @@ def kill_points(tmp_path_factory):
 def test_a_kill_at_every_operation_leaves_the_old_or_the_new_truth_and_the_next_apply_heals(kill_points):
     assert [point for point in kill_points if point["wrong"]] == []
     assert len(kill_points) > 120
-    assert len({point["write"] for point in kill_points}) == 9
+    assert len({point["write"] for point in kill_points}) == 12
 
 
-@pytest.mark.parametrize("write", ["blob", "record", "failure", "version", "deployment", "lease beat"])
+@pytest.mark.parametrize(
+    "write", ["blob", "record", "failure", "version", "deployment", "lease beat", "decision", "record once"]
+)
 def test_what_is_named_was_synced_before_and_its_name_after(kill_points, write):
     """A power cut keeps what fsync was called for, and nothing else."""
     order = [point["operation"] for point in kill_points if (point["write"], point["when"]) == (write, "before")]

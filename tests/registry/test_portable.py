@@ -13,7 +13,8 @@ from world import World, fake_weights
 
 from runner.errors import ConflictError, GituneError, RegistryError, UsageError
 from runner.progress import silent
-from runner.registry.portable import CARD, MANIFEST, VERSION, chain_records, read_export, take_over, write_export
+from runner.registry.chain import record_digest, sealed_record, sealed_records
+from runner.registry.portable import CARD, MANIFEST, VERSION, read_export, take_over, write_export
 from runner.registry.registry import open_registry
 from runner.report.audit import audit
 from runner.report.model_card import model_card
@@ -111,6 +112,29 @@ def test_other_content_under_a_released_number_is_a_conflict_and_writes_nothing(
     with pytest.raises(ConflictError, match=r"bot@1.1.0 is already released there with other content"):
         take_over(read_export(tmp_path / "out"), registry)
     assert sorted((tmp_path / "new" / "store").rglob("*")) == before
+
+
+@pytest.mark.parametrize("with_data", [True, False])
+def test_a_training_of_the_same_inputs_with_other_weights_is_kept_beside_the_imported_one(world, tmp_path, with_data):
+    version = export(world, tmp_path / "out", with_data=with_data)
+    registry = empty(tmp_path / "new")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "adapter_model.safetensors").write_bytes(b"trained on another machine")
+    other = registry.put_tree(tmp_path / "other")
+    trained = world.registry.record("train", version.content.train_key)
+    local = trained.model_copy(update={"outputs": {"adapter": other}})
+    registry.add_record(local)
+    content = version.content.model_copy(update={"adapter": other})
+    sealed = {"keys": {"train": local.key}, "records": {"train": record_digest(local)}}
+    mine = version.model_copy(update={"version": "0.9.0", "content": content, **sealed})
+    registry.release(mine)
+    take_over(read_export(tmp_path / "out"), registry)
+    assert sealed_record(version, "train", registry) == trained
+    assert sealed_record(mine, "train", registry) == local
+    assert not {"train", "version"} & set(broken(version, registry))
+    assert not {"train", "version"} & set(broken(mine, registry))
+    assert take_over(read_export(tmp_path / "out"), registry) == []
+    assert [r.outputs["adapter"] for r in registry.records_of("train", local.key)] == [version.content.adapter, other]
 
 
 def test_imported_without_then_with_data_is_whole(world, tmp_path):
@@ -265,7 +289,7 @@ def test_the_card_is_what_the_hub_reads(world):
     from huggingface_hub.repocard_data import model_index_to_eval_results
 
     version = world.registry.version("bot", "1.1.0")
-    text = model_card(version, chain_records(version, world.registry), world.registry, ["adapter.gguf"])
+    text = model_card(version, sealed_records(version, world.registry), world.registry, ["adapter.gguf"])
     card = ModelCard(text)
     data = card.data.to_dict()
     assert data["library_name"] == "peft"

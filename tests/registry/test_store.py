@@ -4,6 +4,7 @@ import os
 import resource
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -191,3 +192,18 @@ def test_an_unreachable_store_is_one_clear_error(tmp_path, monkeypatch):
         store.size("a")
     assert "s3cr3t" not in str(caught.value)
     assert "\n" not in caught.value.message
+
+
+def test_what_is_deleted_and_written_in_one_folder_at_once_disturbs_nobody(store):
+    """A folder store removes folders that it empties, such as that of a lease while somebody claims the key again."""
+
+    def write_and_delete(writer):
+        for number in range(100):
+            assert store.create(f"leases/train/k/{writer}-{number}.json", b"{}")
+            store.put_stream(f"leases/train/k/{writer}.bin", [b"x"])
+            assert store.delete(f"leases/train/k/{writer}-{number}.json")
+            assert store.delete(f"leases/train/k/{writer}.bin")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write_and_delete, range(4)))
+    assert list(store.list("leases")) == []

@@ -95,6 +95,8 @@ def test_verdicts_are_judged_again(world):
     verdicts[0]["outcome"] = "FAIL"
     forged = gate.model_copy(update={"outputs": {"verdicts": world.registry.put_bytes(json.dumps(verdicts).encode())}})
     world.registry.add_record(forged)
+    assert broken(world) == {}  # what it was released with is still there
+    (world.root / f"registry/store/records/gate/{gate.key}/1.json").unlink()
     found = broken(world)
     assert found["gate"] == "it is not the record that was released"
     assert found["version"] == "its gates said FAIL"
