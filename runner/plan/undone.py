@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from runner.plan.model import PlannedStep, SpecPlan
 from runner.plan.walk import PREDICT_STEPS
-from runner.registry.facts import RegistryReader, Step
+from runner.registry.facts import Step
+from runner.registry.views import RegistryReader
 
 
 def undone(planned: SpecPlan, ran: Sequence[Step], reader: RegistryReader) -> list[Step]:
