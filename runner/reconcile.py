@@ -16,12 +16,13 @@ from runner.errors import ConflictError, DataError, GituneError
 from runner.executors.crew import StoppedError, work_through
 from runner.executors.executor import Executor, Tell
 from runner.plan.accuracy import Took, took
+from runner.plan.decision import Decision
 from runner.plan.delivery import Delivery
 from runner.plan.history import History
 from runner.plan.model import Plan, SpecPlan
 from runner.plan.removal import Stray, decide
 from runner.plan.subject import Subject
-from runner.plan.walk import Decision, Walk
+from runner.plan.walk import Walk
 from runner.registry.facts import STEPS, Deployment, Record, RegistryWriter, Ruling, Step
 from runner.steps.deploy import take_away
 
@@ -248,7 +249,7 @@ def _within_plan(planned: SpecPlan, decision: Decision) -> None:
     if decision.action not in ("RUN", "UNDEPLOY"):
         return
     again = "the registry changed since the plan was made; plan and apply again"
-    allowed = ("RUN", "DEPENDS", "WAIT") if decision.action == "RUN" else ("UNDEPLOY",)
+    allowed = ("RUN", "DEPENDS", "WAIT") if decision.action == "RUN" else ("UNDEPLOY", "DEPENDS")
     if expected.action not in allowed:
         raise GituneError(
             f"{planned.name}: the plan said {expected.action} for {decision.step}, but now it would run "

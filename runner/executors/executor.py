@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from runner.plan.decision import Decision
 from runner.plan.model import PlannedStep
-from runner.plan.walk import Decision, Walk
+from runner.plan.walk import Walk
 from runner.registry.facts import Deployment, Record
 
 Tell = Callable[[str], None]

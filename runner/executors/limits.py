@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from runner.executors.crew import require_going
+from runner.plan.decision import PREDICT_STEPS
 from runner.plan.model import PlannedStep
 from runner.plan.subject import Subject
-from runner.plan.walk import PREDICT_STEPS
 from runner.training.sizing import gigabytes
 
 

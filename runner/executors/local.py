@@ -28,8 +28,9 @@ from runner.executors.limits import Limits, need_of
 from runner.executors.work import StepWork
 from runner.models.cores import available_cores
 from runner.models.memory import main_memory, training_memory
+from runner.plan.decision import PREDICT_STEPS, Decision
 from runner.plan.model import PlannedStep
-from runner.plan.walk import PREDICT_STEPS, Decision, Walk
+from runner.plan.walk import Walk
 from runner.progress import Report
 from runner.registry.facts import Deployment, Failure, Record, RegistryWriter, Step, Version
 from runner.steps import deploy

@@ -10,6 +10,7 @@ from runner.models.memory import Memory
 from runner.plan.accuracy import accuracy_of
 from runner.plan.causes import Shared, Tracer, reason_of
 from runner.plan.cost import Estimate, judge_budget
+from runner.plan.decision import Decision
 from runner.plan.delivery import Delivery
 from runner.plan.estimates import estimate_step
 from runner.plan.history import History
@@ -20,7 +21,7 @@ from runner.plan.settings import own_changes
 from runner.plan.since_release import since_release
 from runner.plan.subject import Subject
 from runner.plan.waiting import or_wait
-from runner.plan.walk import Decision, Walk
+from runner.plan.walk import Walk
 from runner.registry.facts import STEPS, RegistryReader, Step
 from runner.spec.config import Config, Price
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from runner.plan.changes import describe, explain_miss
+from runner.plan.decision import NEEDS, Decision
 from runner.plan.reasons import Action, Cause, Change
 from runner.plan.subject import Subject
-from runner.plan.walk import NEEDS, Decision, Walk
+from runner.plan.walk import Walk
 from runner.registry.facts import STEPS, Step
 
 # Which step yields what an input is the digest of.

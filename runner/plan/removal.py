@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from runner.plan.decision import Decision
 from runner.plan.delivery import Delivery
 from runner.plan.keys import step_key
 from runner.plan.model import Action, PlannedStep, SpecPlan
-from runner.plan.walk import Decision
 from runner.registry.facts import STEPS, Deployment, RegistryReader
 from runner.spec.load import FILE_NAME
 from runner.spec.models import Spec

@@ -17,11 +17,11 @@ from pydantic import ValidationError
 from runner import __version__
 from runner.digest import digest_bytes, digest_json
 from runner.errors import GituneError
+from runner.plan.decision import PREDICT_STEPS
 from runner.plan.keys import IMPLEMENTATION, template_digest
 from runner.plan.model import Plan, PlannedStep, PlanPart, SpecPlan, settled
 from runner.plan.request import Request
 from runner.plan.subject import Subject
-from runner.plan.walk import PREDICT_STEPS
 from runner.registry.facts import RegistryReader, Step
 from runner.spec.config import CONFIG_FILE, Config
 

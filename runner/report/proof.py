@@ -15,9 +15,9 @@ from pathlib import Path
 from runner.digest import digest_json
 from runner.errors import RegistryError
 from runner.evaluation.gates import Verdict, overall
+from runner.plan.decision import PREDICT_STEPS, SUBJECTS
 from runner.plan.keys import template_digest
 from runner.plan.rulings import name_of
-from runner.plan.walk import PREDICT_STEPS, SUBJECTS
 from runner.registry.chain import record_digest
 from runner.registry.facts import STEPS, Record, RegistryReader, Step, Version
 from runner.report.committed import check_commit

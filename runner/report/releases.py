@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from runner.errors import UsageError
+from runner.plan.decision import PREDICT_STEPS
 from runner.plan.keys import content_of
-from runner.plan.walk import PREDICT_STEPS, Walk
+from runner.plan.walk import Walk
 from runner.registry.facts import Record, RegistryReader, Step, Version
 from runner.report.escape import code, inline
 from runner.report.notes import Notes, Release, metric_words

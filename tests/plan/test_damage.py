@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import World, fake_weights
 
-from runner.plan.walk import PREDICT_STEPS
+from runner.plan.decision import PREDICT_STEPS
 from runner.registry.folder_store import FolderStore
 from runner.registry.registry import open_registry
 
