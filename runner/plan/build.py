@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from runner.digest import digest_json
@@ -36,6 +36,7 @@ def build_plan(
     memory: Memory | None = None,
     config: Config | None = None,
     complete: bool = False,
+    removable: Collection[str] | None = None,
 ) -> Plan:
     """Walk every spec with the outcome of each step that must run unknown.
 
@@ -47,7 +48,8 @@ def build_plan(
         through: last step to plan.
         memory: what training may use here; None leaves memory out of the estimates.
         config: prices and the budget; None knows neither.
-        complete: whether these are all specs of the repository: else nothing that is live is undeployed.
+        complete: whether these are all specs of the repository: else nothing that is live is undeployed but
+        removable: names of which these are all specs; the repository has others too.
     """
     settings = config or Config()
     plans: list[SpecPlan] = []
@@ -56,8 +58,8 @@ def build_plan(
     for subject in subjects:
         walk = Walk(subject, reader, delivery, retry, through, history)
         plans.append(_plan_spec(walk, promised, memory, settings.prices.of(subject.spec.compute.profile)))
-    if complete and through == "deploy":
-        strays = find_strays([subject.spec for subject in subjects], reader)
+    if (complete or removable) and through == "deploy":
+        strays = find_strays([subject.spec for subject in subjects], reader, removable)
         plans += plan_removals(strays, plans, reader, delivery)
     plan = make_plan(plans, delivery.checkout.commit, [digest_json(_content(subject)) for subject in subjects])
     return _with_costs(plan, history, settings)

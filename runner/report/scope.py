@@ -10,7 +10,8 @@ def render_scoped(plan: Plan, color: bool, width: int | None = None) -> str:  # 
     """Render a plan for a terminal; one with a base begins with what it leaves out."""
     if plan.base is None:
         return render_plan(plan, color, width)
-    said = [f"Since {plan.base[:8]}: {len(plan.specs)} touched, {plan.unchanged} as they were."]
+    touched = sum(spec.removed is None for spec in plan.specs)
+    said = [f"Since {plan.base[:8]}: {touched} touched, {plan.unchanged} as they were."]
     if plan.removed:
         said.append(printable(f"Removed: {', '.join(plan.removed)}"))
     scope = "\n".join(said)

@@ -184,6 +184,19 @@ def test_what_was_asked_of_plan_holds_for_apply(world, capsys):
     assert run(world, "apply", "it.plan", "--retry") == 64
 
 
+def test_a_plan_for_a_namespace_is_applied_there_and_nowhere_else(world, capsys):
+    run(world, "plan", "--namespace", "pr/7", "-o", "pr.plan")
+    run(world, "plan", "--through", "evaluate", "-o", "main.plan")
+    capsys.readouterr()
+    assert run(world, "apply", "pr.plan") == 64
+    assert "was made for the namespace pr/7, and this is main's registry" in capsys.readouterr().err
+    assert run(world, "apply", "--namespace", "pr/7", "main.plan") == 64
+    assert "was made for main's registry, and this is the namespace pr/7" in capsys.readouterr().err
+    assert not list(world.registry.records("prepare"))
+    assert run(world, "apply", "--namespace", "pr/7", "pr.plan") == 0
+    assert not list(world.registry.records("prepare"))
+
+
 def edit(text):
     return lambda data: data.replace(b'"action": "RUN"', text)
 
