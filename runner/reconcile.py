@@ -204,10 +204,13 @@ def _deploy(planned: SpecPlan, walk: Walk, loop: Reconciler, outcome: Outcome) -
         _within_plan(planned, decision)
         if decision.action != "RUN":
             break
-        with loop.executor.claim(decision, outcome.name, _teller(loop, outcome, decision)) as mine:
+        tell = _teller(loop, outcome, decision)
+        with loop.executor.claim(decision, outcome.name, tell) as mine:
             if mine and walk.live == live:
                 loop.watcher.decided(outcome.name, decision)
-                outcome.deployment = loop.executor.deploy(walk, decision, live, loop.now())
+                outcome.deployment = loop.executor.deploy(
+                    walk, decision, planned.step("deploy"), tell, live, loop.now()
+                )
                 outcome.ran.append("deploy")
                 loop.watcher.finished(outcome.name, decision, None)
                 return

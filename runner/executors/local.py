@@ -85,7 +85,9 @@ class LocalExecutor:
         with self._limits.room(need_of(planned, walk.subject, self._device), tell):
             return self._run(walk, decision, planned)
 
-    def deploy(self, walk: Walk, decision: Decision, live: Deployment | None, now: datetime) -> Deployment:
+    def deploy(
+        self, walk: Walk, decision: Decision, planned: PlannedStep, tell: Tell, live: Deployment | None, now: datetime
+    ) -> Deployment:
         """Check that the version loads here, release it if it is new, and move the alias.
 
         Raises:
@@ -93,8 +95,9 @@ class LocalExecutor:
         """
         commit = str(walk.delivery.checkout.commit)
         version = deploy.version_of(walk, commit, now)
-        # A load check has nothing to go on from.
-        self._perform(walk, decision, self.cache / "state" / "deploy", version)
+        with self._limits.room(need_of(planned, walk.subject, self._device), tell):
+            # A load check has nothing to go on from.
+            self._perform(walk, decision, self.cache / "state" / "deploy", version)
         return deploy.move_alias(self.registry, walk, version, commit, now, live)
 
     def stop(self) -> None:
