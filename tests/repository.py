@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
-from world import World
+from world import World, fake_weights
 
 from runner.cli.main import main
 
@@ -30,6 +31,15 @@ def make_repository(world: World) -> str:
     (world.root / ".gitignore").write_text("registry/store/\ncache/\n*.plan\n")
     git(world, "init", "--quiet", "--initial-branch", "main")
     return commit(world, "first")
+
+
+def committed_world(root: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Make a world under a folder, with one commit, a cache of its own and fakes for weights."""
+    fake_weights(monkeypatch)
+    monkeypatch.setenv("GITUNE_CACHE", str(root / "cache"))
+    world = World(root)
+    make_repository(world)
+    return world
 
 
 def run(world: World, *arguments: str) -> int:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from verbs import commit, committed_world, git, run
+from repository import commit, committed_world, git, run
 from world import World, pretend_it_took
 
 from runner.cli.main import main

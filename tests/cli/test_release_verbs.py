@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from verbs import commit, committed_world, git, run
+from repository import commit, committed_world, git, run
 from world import World
 
 from runner.registry.facts import Ruling

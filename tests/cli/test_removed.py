@@ -8,9 +8,8 @@ import subprocess
 
 import pytest
 import yaml
+from repository import git, run
 from world import World, fake_weights
-
-from runner.cli.main import main
 
 
 @pytest.fixture
@@ -29,18 +28,6 @@ def world(tmp_path, monkeypatch) -> World:
     git(world, "commit", "--quiet", "--message", "two specs")
     assert run(world, "apply", "--yes") == 0
     return world
-
-
-def git(world: World, *arguments: str) -> str:
-    identity = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=world.root, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def run(world: World, *arguments: str) -> int:
-    with pytest.raises(SystemExit) as end:
-        main(["-C", str(world.root), *arguments])
-    return end.value.code
 
 
 def test_the_plan_of_a_pull_request_says_what_it_takes_away(world, capsys):

@@ -8,8 +8,8 @@ import shutil
 import threading
 
 import pytest
-from repository import commit, git, make_repository, run
-from world import World, fake_weights, row
+from repository import commit, committed_world, git, run
+from world import World, row
 
 from runner.plan.model import Estimate, PlannedStep, SpecPlan, make_plan
 from runner.plan.saved import undone
@@ -18,13 +18,9 @@ from runner.registry.facts import STEPS
 
 @pytest.fixture
 def world(tmp_path, monkeypatch) -> World:
-    fake_weights(monkeypatch)
-    monkeypatch.setenv("GITUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: PTH123, SIM115
-    world = World(tmp_path)
-    make_repository(world)
-    return world
+    return committed_world(tmp_path, monkeypatch)
 
 
 def second(world: World) -> None:
