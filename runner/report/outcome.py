@@ -10,7 +10,7 @@ from runner.reconcile import Outcome
 from runner.report.accuracy import took_lines
 
 _ENDS_BY_CODE = {3: "gate failed", 4: "gate inconclusive", 5: "data check failed"}
-_ENDS = ("deployed", "evaluated", "nothing to do", *_ENDS_BY_CODE.values(), "blocked", "failed")
+_ENDS = ("deployed", "undeployed", "evaluated", "nothing to do", *_ENDS_BY_CODE.values(), "blocked", "failed")
 
 COLOURS = {"PASS": "32", "FAIL": "31", "INCONCLUSIVE": "33"}
 
@@ -56,7 +56,7 @@ def summarize(outcomes: Sequence[Outcome]) -> str:
     counts = Counter(ends)
     total = ", ".join(f"{counts[end]} {end}" for end in dict.fromkeys([*_ENDS, *ends]) if counts[end])
     rows = [f"  {f'{o.name} {o.version}':<{width}}  {end}" for o, end in zip(outcomes, ends, strict=True)]
-    return "\n".join([f"{len(outcomes)} specs: {total}", *rows])
+    return "\n".join([f"{len({outcome.name for outcome in outcomes})} specs: {total}", *rows])
 
 
 def _end(outcome: Outcome) -> str:
@@ -64,4 +64,6 @@ def _end(outcome: Outcome) -> str:
         return _ENDS_BY_CODE[outcome.exit_code]
     if outcome.exit_code:
         return "failed" if outcome.error is not None else "blocked"
-    return "deployed" if outcome.deployment is not None else "evaluated" if outcome.ran else "nothing to do"
+    if outcome.deployment is not None:
+        return "deployed" if outcome.deployment.version else "undeployed"
+    return "evaluated" if outcome.ran else "nothing to do"

@@ -90,7 +90,11 @@ def test_removed_and_brought_back(world, capsys):
     assert "other  is not asked for  production = 1.0.0 since " in capsys.readouterr().out
 
     assert run(world, "apply", "--yes") == 0
-    assert "undeployed: production is no longer 1.0.0, entry 2" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "undeployed: production is no longer 1.0.0, entry 2" in said
+    assert said.endswith(
+        "\n2 specs: 1 undeployed, 1 nothing to do\n  bot 1.0.0    nothing to do\n  other 1.0.0  undeployed\n"
+    )
     assert run(world, "plan", "--detailed-exitcode") == 0
     assert capsys.readouterr().out.strip() == "No changes. 1 spec is up to date."
     assert run(world, "explain", "other") == 64
