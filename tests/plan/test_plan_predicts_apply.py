@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from edits import EDITS, snapshot
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from world import World, fake_weights
 
@@ -26,6 +26,7 @@ def _weights(monkeypatch):
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(edits, min_size=1, max_size=4))
+@example([[("owner", 1)], [("generation", 1)]])
 def test_what_plan_predicts_is_what_apply_runs(commits):
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
