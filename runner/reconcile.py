@@ -16,12 +16,13 @@ from runner.errors import ConflictError, DataError, GituneError
 from runner.executors.crew import StoppedError, work_through
 from runner.executors.executor import Executor, Tell
 from runner.plan.accuracy import Took, took
+from runner.plan.decision import Decision
 from runner.plan.delivery import Delivery
 from runner.plan.history import History
 from runner.plan.model import Plan, SpecPlan
 from runner.plan.removal import Stray, decide
 from runner.plan.subject import Subject
-from runner.plan.walk import Decision, Walk
+from runner.plan.walk import Walk
 from runner.registry.facts import STEPS, Deployment, Record, Ruling, Step
 from runner.registry.views import RegistryWriter
 from runner.steps.deploy import take_away
@@ -204,10 +205,13 @@ def _deploy(planned: SpecPlan, walk: Walk, loop: Reconciler, outcome: Outcome) -
         _within_plan(planned, decision)
         if decision.action != "RUN":
             break
-        with loop.executor.claim(decision, outcome.name, _teller(loop, outcome, decision)) as mine:
+        tell = _teller(loop, outcome, decision)
+        with loop.executor.claim(decision, outcome.name, tell) as mine:
             if mine and walk.live == live:
                 loop.watcher.decided(outcome.name, decision)
-                outcome.deployment = loop.executor.deploy(walk, decision, live, loop.now())
+                outcome.deployment = loop.executor.deploy(
+                    walk, decision, planned.step("deploy"), tell, live, loop.now()
+                )
                 outcome.ran.append("deploy")
                 loop.watcher.finished(outcome.name, decision, None)
                 return
@@ -249,7 +253,7 @@ def _within_plan(planned: SpecPlan, decision: Decision) -> None:
     if decision.action not in ("RUN", "UNDEPLOY"):
         return
     again = "the registry changed since the plan was made; plan and apply again"
-    allowed = ("RUN", "DEPENDS", "WAIT") if decision.action == "RUN" else ("UNDEPLOY",)
+    allowed = ("RUN", "DEPENDS", "WAIT") if decision.action == "RUN" else ("UNDEPLOY", "DEPENDS")
     if expected.action not in allowed:
         raise GituneError(
             f"{planned.name}: the plan said {expected.action} for {decision.step}, but now it would run "

@@ -10,9 +10,10 @@ import click
 
 from runner.cli.namespaces import ADOPT, NAMESPACE, take_over
 from runner.cli.plan_output import terminal_width
-from runner.cli.planning import THROUGH, last_step, make_or_load
+from runner.cli.planning import THROUGH, last_step
 from runner.cli.project import coloured, open_project
 from runner.cli.running import account_for, run_plan
+from runner.cli.saved_plan import make_or_load
 from runner.errors import GituneError, UsageError
 from runner.plan.cost import refuse_over_budget
 from runner.plan.model import Plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,7 +45,8 @@ def last_step(through: str | None) -> Step:
 
 def make(project: Project, request: Request) -> Planned:
     """Plan what is asked for."""
-    request = replace(request, through=allowed_last_step(project, request.through))
+    through = allowed_last_step(project, request.through)
+    request = replace(request, through=through, namespace=project.namespace)
     delivery = project.delivery(force_older=request.force_older)
     if request.base is None:
         subjects = project.subjects(request.specs)
@@ -60,56 +61,19 @@ def make(project: Project, request: Request) -> Planned:
     subjects = project.subjects(names) if names else []
     now = Found(project.config, {subject.spec.name: subject for subject in subjects}, {})
     difference = compare(touched, now, request.specs)
-    plan = narrowed(_build(project, request, subjects, delivery), touched, difference)
+    # As without a base: nothing is undeployed where specs are named, or none is left.
+    removable = touched.names if touched.after and not request.specs else None
+    plan = narrowed(_build(project, request, subjects, delivery, removable), touched, difference)
     return Planned(request, plan, subjects, delivery)
 
 
-def saved_file(specs: Sequence[str], project: Project) -> Path | None:
-    """Return the saved plan that the arguments of `apply` mean; None when they name specs.
-
-    A spec's name has no dot and no slash; where a spec and a file have the same name, the spec is meant.
-
-    Raises:
-        UsageError: when a saved plan is named beside anything else.
-    """
-    files = [Path(name) for name in specs if _is_saved(name, project)]
-    if files and len(specs) > 1:
-        raise UsageError(f"the saved plan {files[0]} names its specs itself", hint=f"`gitune apply {files[0]}` alone")
-    return files[0] if files else None
-
-
-def _is_saved(name: str, project: Project) -> bool:
-    if Path(name).suffix in (".yaml", ".yml") or Path(name).is_dir():
-        return False
-    is_spec = (project.root / "specs" / name).is_dir()
-    return "." in name or "/" in name or (Path(name).is_file() and not is_spec)
-
-
-def make_or_load(project: Project, request: Request, *, told: bool) -> tuple[Planned, bool]:
-    """Return the plan that `apply` was asked for, and whether it is a saved one, which was reviewed already.
-
-    Args:
-        project: the repository.
-        request: the arguments of `apply`.
-        told: whether options were given that only a plan that is made now can follow.
-
-    Raises:
-        GituneError: when the file is no plan, or a stale one.
-        UsageError: when options contradict it.
-    """
-    if (file := saved_file(request.specs, project)) is None:
-        return make(project, request), False
-    if told:
-        raise UsageError(f"{file} says already what to do", hint="give these options to `plan -o`")
-    from runner.plan.saved import read_plan, refuse_stale, seal_plan
-
-    saved = read_plan(file)
-    planned = make(project, saved.request)
-    refuse_stale(saved, seal_plan(planned.plan, saved.request, planned.subjects, project.config), file)
-    return planned, True
-
-
-def _build(project: Project, request: Request, subjects: list[Subject], delivery: Delivery) -> Plan:
+def _build(
+    project: Project,
+    request: Request,
+    subjects: list[Subject],
+    delivery: Delivery,
+    removable: Collection[str] | None = None,
+) -> Plan:
     return build_plan(
         subjects,
         seen_by_plan(project, request.adopt),
@@ -119,6 +83,7 @@ def _build(project: Project, request: Request, subjects: list[Subject], delivery
         memory=training_memory(),
         config=project.config,
         complete=not request.specs and request.base is None,
+        removable=removable,
     )
 
 

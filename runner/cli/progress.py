@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import click
 
-from runner.plan.walk import Decision
+from runner.plan.decision import Decision
 from runner.progress import Progress
 from runner.registry.facts import Record
 

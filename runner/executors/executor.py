@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from runner.plan.decision import Decision
 from runner.plan.model import PlannedStep
-from runner.plan.walk import Decision, Walk
+from runner.plan.walk import Walk
 from runner.registry.facts import Deployment, Record
 
 Tell = Callable[[str], None]
@@ -37,12 +38,16 @@ class Executor(Protocol):
             GituneError: what went wrong; a TerminalError is remembered under `failures/`.
         """
 
-    def deploy(self, walk: Walk, decision: Decision, live: Deployment | None, now: datetime) -> Deployment:
+    def deploy(
+        self, walk: Walk, decision: Decision, planned: PlannedStep, tell: Tell, live: Deployment | None, now: datetime
+    ) -> Deployment:
         """Check that the version loads, release it if it is new, and move the alias.
 
         Args:
             walk: what is decided for its spec.
             decision: the deployment.
+            planned: the same step in the plan.
+            tell: told when the check has to wait for room.
             live: the entry that was live when this was decided; the new one follows it.
             now: the time.
 

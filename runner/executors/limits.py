@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from runner.executors.crew import require_going
+from runner.plan.decision import PREDICT_STEPS
 from runner.plan.model import PlannedStep
 from runner.plan.subject import Subject
-from runner.plan.walk import PREDICT_STEPS
+from runner.training.sizing import gigabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,5 @@ class Limits:
     def _obstacle(self, need: Need) -> str:
         if need.gpu:
             return "another step of this apply works on the GPU"
-        from runner.training.sizing import gigabytes
 
         return f"it needs about {gigabytes(need.memory)} GB beside what other steps of this apply use"

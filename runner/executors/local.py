@@ -31,8 +31,9 @@ from runner.executors.limits import Limits, need_of
 from runner.executors.work import StepWork, Work
 from runner.models.cores import available_cores
 from runner.models.memory import main_memory, training_memory
+from runner.plan.decision import PREDICT_STEPS, Decision
 from runner.plan.model import PlannedStep
-from runner.plan.walk import PREDICT_STEPS, Decision, Walk
+from runner.plan.walk import Walk
 from runner.progress import Progress, Report
 from runner.registry.facts import Deployment, Failure, Record, Step
 from runner.registry.views import RegistryWriter
@@ -94,7 +95,9 @@ class LocalExecutor:
         with self._limits.room(need_of(planned, walk.subject, self._device), tell):
             return self._run(walk, decision, planned)
 
-    def deploy(self, walk: Walk, decision: Decision, live: Deployment | None, now: datetime) -> Deployment:
+    def deploy(
+        self, walk: Walk, decision: Decision, planned: PlannedStep, tell: Tell, live: Deployment | None, now: datetime
+    ) -> Deployment:
         """Check that the version loads here, release it if it is new, and move the alias.
 
         Raises:
@@ -103,7 +106,10 @@ class LocalExecutor:
         commit = str(walk.delivery.checkout.commit)
         version = deploy.version_of(walk, commit, now)
         # A load check has nothing to go on from.
-        with self._context(walk, "deploy", self.cache / "state" / "deploy") as context:
+        with (
+            self._limits.room(need_of(planned, walk.subject, self._device), tell),
+            self._context(walk, "deploy", self.cache / "state" / "deploy") as context,
+        ):
             check = deploy.load_check(replace(context, report=self._report_while_going), version)
             self._apart(check, decision, version.name)
         return deploy.move_alias(self.registry, walk, version, commit, now, live)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from runner.digest import digest_json
 from runner.models.memory import Memory
 from runner.plan.accuracy import accuracy_of
-from runner.plan.causes import Shared, Tracer, reason_of
+from runner.plan.causes import Tracer, reason_of
 from runner.plan.cost import Estimate, judge_budget
+from runner.plan.decision import Decision
 from runner.plan.delivery import Delivery
 from runner.plan.estimates import estimate_step
 from runner.plan.history import History
 from runner.plan.model import Plan, PlannedStep, SpecPlan, make_plan
+from runner.plan.promises import Promises, Shared, in_words
 from runner.plan.reasons import USUAL
 from runner.plan.removal import find_strays, plan_removals
 from runner.plan.settings import own_changes
 from runner.plan.since_release import since_release
 from runner.plan.subject import Subject
 from runner.plan.waiting import or_wait
-from runner.plan.walk import Decision, Walk
+from runner.plan.walk import Walk
 from runner.registry.facts import STEPS, Step
 from runner.registry.views import RegistryReader
 from runner.spec.config import Config, Price
@@ -36,6 +38,7 @@ def build_plan(
     memory: Memory | None = None,
     config: Config | None = None,
     complete: bool = False,
+    removable: Collection[str] | None = None,
 ) -> Plan:
     """Walk every spec with the outcome of each step that must run unknown.
 
@@ -47,17 +50,18 @@ def build_plan(
         through: last step to plan.
         memory: what training may use here; None leaves memory out of the estimates.
         config: prices and the budget; None knows neither.
-        complete: whether these are all specs of the repository: else nothing that is live is undeployed.
+        complete: whether these are all specs of the repository: else nothing that is live is undeployed but
+        removable: names of which these are all specs; the repository has others too.
     """
     settings = config or Config()
     plans: list[SpecPlan] = []
-    promised: dict[str, Shared] = {}
     history = History(reader)
+    promised = Promises(history)
     for subject in subjects:
         walk = Walk(subject, reader, delivery, retry, through, history)
         plans.append(_plan_spec(walk, promised, memory, settings.prices.of(subject.spec.compute.profile)))
-    if complete and through == "deploy":
-        strays = find_strays([subject.spec for subject in subjects], reader)
+    if (complete or removable) and through == "deploy":
+        strays = find_strays([subject.spec for subject in subjects], reader, removable)
         plans += plan_removals(strays, plans, reader, delivery)
     plan = make_plan(plans, delivery.checkout.commit, [digest_json(_content(subject)) for subject in subjects])
     return _with_costs(plan, history, settings)
@@ -76,10 +80,10 @@ def _with_costs(plan: Plan, history: History, config: Config) -> Plan:
     return plan.model_copy(update={"estimate": total, "budget": budget})
 
 
-def _plan_spec(walk: Walk, promised: dict[str, Shared], memory: Memory | None, price: Price | None) -> SpecPlan:
+def _plan_spec(walk: Walk, promised: Promises, memory: Memory | None, price: Price | None) -> SpecPlan:
     look(walk)
     spec, champion, live = walk.subject.spec, walk.champion, walk.live
-    shared = {step: first for step in STEPS if (first := _first(walk.decisions[step], spec.name, promised))}
+    shared = {step: first for step in STEPS if (first := promised.first(walk.decisions[step], spec.name))}
     decisions = {step: _told(walk, step, shared) for step in STEPS}
     tracer = Tracer(walk, decisions, shared)
     since = since_release(walk, live)
@@ -95,25 +99,10 @@ def _plan_spec(walk: Walk, promised: dict[str, Shared], memory: Memory | None, p
     )
 
 
-def _first(decision: Decision, spec: str, promised: dict[str, Shared]) -> Shared | None:
-    """Return who runs a step that several specs of the plan share; None when it is this spec, or nobody else asks.
-
-    Args:
-        decision: the decision of one walk, which knows nothing of the others.
-        spec: name of its spec.
-        promised: key -> who runs it in this plan; grows.
-    """
-    if decision.action != "RUN" or decision.key is None:
-        return None
-    me = Shared(spec, decision)
-    first = promised.setdefault(decision.key, me)
-    return None if first is me else first
-
-
 def _told(walk: Walk, step: Step, shared: Mapping[Step, Shared]) -> Decision:
     """Return a walk's decision with what it cannot know: who else runs the step, or what changes for it anyway."""
     if (first := shared.get(step)) is not None:
-        return Decision(step, "DEPENDS", f"on {step} of {first.spec}, which has the same inputs", code="shared")
+        return Decision(step, "DEPENDS", in_words(first, walk.decisions[step], walk.subject.spec.name), code="shared")
     decision = or_wait(walk.decisions[step], walk.reader)
     if decision.action != "DEPENDS":
         return decision

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from runner.plan.changes import describe, explain_miss
+from runner.plan.decision import NEEDS, Decision
+from runner.plan.promises import Shared
 from runner.plan.reasons import Action, Cause, Change
 from runner.plan.subject import Subject
-from runner.plan.walk import NEEDS, Decision, Walk
+from runner.plan.walk import Walk
 from runner.registry.facts import STEPS, Step
 
 # Which step yields what an input is the digest of.
@@ -39,13 +40,6 @@ WORDS: Mapping[Action, tuple[str, str]] = {
 }
 
 
-class Shared(NamedTuple):
-    """A step that another spec of the same plan runs."""
-
-    spec: str
-    decision: Decision
-
-
 @dataclass(frozen=True, slots=True)
 class Tracer:
     """Follows the steps of one spec to what makes them run."""
@@ -53,9 +47,9 @@ class Tracer:
     walk: Walk
     """A walk that has looked at every step."""
     decisions: Mapping[Step, Decision]
-    """What is planned: the walk's own, but for steps that another spec runs."""
+    """What is planned: the walk's own, but for steps that another one runs."""
     shared: Mapping[Step, Shared]
-    """Steps that another spec runs."""
+    """Steps that another one runs."""
 
     def causes(self, step: Step) -> list[Cause]:
         """Return the way from a step to its root causes, each station once, in the order of a walk backwards."""
@@ -63,19 +57,19 @@ class Tracer:
         if decision.action not in ("RUN", "DEPENDS", "WAIT", "BLOCKED"):
             return []
         found: dict[Step, Cause] = {}
-        if step in self.shared:
-            return [_station(decision, [step]), self._elsewhere(step)]
+        if step in self.shared and (elsewhere := self._elsewhere(step)) is not None:
+            return [_station(decision, [step]), elsewhere]
         self._follow(decision, found)
         return sorted(found.values(), key=lambda cause: STEPS.index(cause.step), reverse=True)
 
     def _follow(self, decision: Decision, found: dict[Step, Cause]) -> None:
-        after = [name for name in NEEDS[decision.step] if self._undecided(name)] if _waits(decision) else []
+        after = [name for name in self._before(decision.step) if self._undecided(name)] if _waits(decision) else []
         if decision.action == "RUN":
             after = list(self._follow_inputs(decision.changes, found))
         found.setdefault(decision.step, _station(decision, after))
         for name in after:
-            if name in self.shared:
-                found.setdefault(name, self._elsewhere(name))
+            if name in self.shared and (elsewhere := self._elsewhere(name)) is not None:
+                found.setdefault(name, elsewhere)
             elif name not in found:
                 self._follow(self.decisions[name], found)
 
@@ -102,8 +96,14 @@ class Tracer:
         decision = self.decisions[step]
         return decision.action == "BLOCKED" or (_runs(decision) and step not in self.walk.records)
 
-    def _elsewhere(self, step: Step) -> Cause:
+    def _before(self, step: Step) -> tuple[Step, ...]:
+        return (self.shared[step].decision.step,) if step in self.shared else NEEDS[step]
+
+    def _elsewhere(self, step: Step) -> Cause | None:
+        """Return who runs a step; None when it is another step of this spec, whose own causes follow."""
         spec, decision = self.shared[step]
+        if spec == self.walk.subject.spec.name:
+            return None
         return Cause(step=step, spec=spec, action=decision.action, because=decision.reason, root=True)
 
 

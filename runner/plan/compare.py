@@ -55,6 +55,9 @@ def narrowed(plan: Plan, touched: Touched, difference: Difference) -> Plan:
     found = {spec.name: spec for spec in difference.specs}
     specs = []
     for spec in plan.specs:
+        if spec.removed is not None:
+            specs.append(spec)
+            continue
         change = found.get(spec.name)
         since = (
             {"change_class": change.change_class, "flags": [*change.flags]}

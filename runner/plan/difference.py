@@ -13,6 +13,7 @@ from pydantic import Field
 
 from runner.plan import keys
 from runner.plan.model import Change, ChangeClass, Flag, PlanPart, change_words
+from runner.plan.reasons import RowCount
 from runner.plan.subject import Subject
 from runner.plan.symbols import step_inputs
 from runner.registry.facts import STEPS, Step
@@ -40,20 +41,6 @@ BAR: Mapping[tuple[Step, str], Flag] = {
 }
 
 
-class RowCounts(PlanPart):
-    """Rows of one split that differ."""
-
-    added: int
-    """Rows that are new."""
-    removed: int
-    """Rows that are gone."""
-    changed: int
-    """Questions whose answer is another."""
-
-    def __str__(self) -> str:
-        return f"+{self.added} −{self.removed} ~{self.changed}"
-
-
 class SpecDifference(PlanPart):
     """What changed in one spec."""
 
@@ -73,7 +60,7 @@ class SpecDifference(PlanPart):
     """Steps whose keys differ, as far as content decides them."""
     changes: Sequence[Change] = ()
     """Fields that differ, and content of files."""
-    rows: dict[str, RowCounts] = {}  # noqa: RUF012 - pydantic copies it
+    rows: dict[str, RowCount] = {}  # noqa: RUF012 - pydantic copies it
     """Rows that differ, by split."""
     note: str | None = None
     """What could not be told, and why."""

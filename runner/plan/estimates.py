@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from runner.models.memory import Memory
 from runner.plan.cost import HOUR, Estimate, MemoryNeed
-from runner.plan.walk import PREDICT_STEPS, Walk
+from runner.plan.decision import PREDICT_STEPS
+from runner.plan.walk import Walk
 from runner.registry.facts import Record, Step
 from runner.spec.config import Price
 

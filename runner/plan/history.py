@@ -17,7 +17,10 @@ NEAR = 50
 
 @dataclass(slots=True)
 class History:
-    """What the registry remembers of each step; every record is read once however many specs ask for it."""
+    """What the registry remembers of each step; every record is read once however many specs ask for it.
+
+    Threads may share it: a table is put in its place once it is whole, and two that make the same one agree.
+    """
 
     reader: RegistryReader
     _summaries: dict[Step, list[Summary]] = field(default_factory=dict)
@@ -29,9 +32,10 @@ class History:
     def own(self, step: Step, spec: str) -> Iterator[Record]:
         """Yield the newest records that a spec ran, newest first."""
         if step not in self._by_spec:
-            grouped = self._by_spec[step] = {}
+            grouped: dict[str, list[Summary]] = {}
             for summary in self._all(step):
                 grouped.setdefault(summary.spec, []).append(summary)
+            self._by_spec[step] = grouped
         yield from self._read(step, self._by_spec[step].get(spec, [])[:NEAR])
 
     def newest(self, step: Step) -> Iterator[Record]:
@@ -49,10 +53,11 @@ class History:
         if (noted := self._noted.get((step, output, digest))) is not None:
             return noted
         if step not in self._makers:
-            makers = self._makers[step] = {}
+            makers: dict[tuple[str, str], str] = {}
             for summary in self._all(step):
                 for name, made in summary.outputs.items():
                     makers.setdefault((name, made), summary.key)
+            self._makers[step] = makers
         key = self._makers[step].get((output, digest))
         return None if key is None else self.record(step, key)
 

@@ -7,13 +7,13 @@ of specs, a name of another repository in the same store, and a commit older tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from runner.plan.decision import Decision
 from runner.plan.delivery import Delivery
 from runner.plan.keys import step_key
 from runner.plan.model import Action, PlannedStep, SpecPlan
-from runner.plan.walk import Decision
 from runner.registry.facts import STEPS, Deployment
 from runner.registry.views import RegistryReader
 from runner.spec.load import FILE_NAME
@@ -39,18 +39,19 @@ class Stray:
         return f"specs/{self.live.name}/{FILE_NAME}"
 
 
-def find_strays(specs: Sequence[Spec], reader: RegistryReader) -> list[Stray]:
+def find_strays(specs: Sequence[Spec], reader: RegistryReader, names: Collection[str] | None = None) -> list[Stray]:
     """Return what is live and not asked for, by name and alias.
 
     Args:
         specs: every spec of the repository; with none at all nothing is a stray.
         reader: what the registry holds.
+        names: the only names to look at, where `specs` are all specs of these and the repository has others too.
     """
     wanted = {spec.name: spec for spec in specs}
-    if not wanted:
+    if not wanted and names is None:
         return []
     asked = {(spec.name, spec.deployment.alias) for spec in specs}
-    others = [log for log in reader.logs() if log not in asked]
+    others = [log for log in reader.logs() if log not in asked and (names is None or log[0] in names)]
     entries = [reader.live(name, alias) for name, alias in others]
     return [Stray(live, wanted.get(live.name)) for live in entries if live is not None and live.version is not None]
 

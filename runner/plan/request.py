@@ -23,3 +23,5 @@ class Request:
     """A deployment from a commit that is not after the live one is allowed."""
     adopt: str | None = None
     """Namespace whose trainings and answers are taken over first."""
+    namespace: str | None = None
+    """Namespace that is planned for; None for main's registry."""

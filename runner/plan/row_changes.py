@@ -50,7 +50,7 @@ def between(role: str, old: object, new: object, history: History) -> RowDiffere
     sides = [_dataset(maker.outputs[role], history) for maker in makers if maker is not None]
     if len(sides) < len(makers) or sides[0] is None or sides[1] is None:
         return None
-    return _difference(sides[0], sides[1], {})
+    return differing(sides[0], sides[1])
 
 
 def of_files(record: Record, inputs: Inputs, subject: Subject, history: History) -> RowDifference | None:
@@ -76,14 +76,15 @@ def of_files(record: Record, inputs: Inputs, subject: Subject, history: History)
     touched = {path for path, digest in before.items() if now.get(path) != digest}
     kept = {row for row, file in places_then.items() if file not in touched}
     # A row that a file shares with another one was dropped there, and counts where it was kept.
-    return _difference(
+    return differing(
         {row: question for row, question in was.items() if row not in kept},
         {row: question for row, question in come.items() if row not in kept},
         places,
     )
 
 
-def _difference(before: Questions, now: Questions, places: Mapping[str, Location]) -> RowDifference:
+def differing(before: Questions, now: Questions, places: Mapping[str, Location] | None = None) -> RowDifference:
+    """Tell which rows differ; answers edited under the same question are changed rows."""
     gone, come = before.keys() - now.keys(), now.keys() - before.keys()
     asked_before, asked_now = {before[row] for row in gone}, {now[row] for row in come}
     edited = asked_before & asked_now
@@ -91,7 +92,7 @@ def _difference(before: Questions, now: Questions, places: Mapping[str, Location
         added=sorted(row for row in come if now[row] not in edited),
         removed=sorted(row for row in gone if before[row] not in edited),
         changed=sorted(row for row in come if now[row] in edited),
-        places=places,
+        places=places or {},
     )
 
 
@@ -103,7 +104,7 @@ def _reading(inputs: Inputs) -> object:
 def _dataset(artifact: Artifact, history: History) -> Questions | None:
     rows = _objects(artifact, history)
     try:
-        return None if rows is None else {row["id"]: _question(row["messages"]) for row in rows}
+        return None if rows is None else {row["id"]: question_of(row["messages"]) for row in rows}
     except (KeyError, TypeError):
         return None
 
@@ -163,7 +164,7 @@ def _read(files: Mapping[str, list[str]], subject: Subject) -> tuple[Questions, 
         example for part, paths in files.items() for example in reader.read(part, {path: root / path for path in paths})
     ]
     rows = number_rows(examples)
-    questions = {_content(row.id): _question(row.messages) for row, _ in rows}
+    questions = {_content(row.id): question_of(row.messages) for row, _ in rows}
     return questions, {_content(row.id): where for row, where in reversed(rows)}
 
 
@@ -171,5 +172,6 @@ def _content(row: str) -> str:
     return row.rpartition("-")[0]
 
 
-def _question(messages: list[dict[str, object]]) -> str:
+def question_of(messages: list[dict[str, object]]) -> str:
+    """Return what a row asks, in one spelling."""
     return json.dumps(messages[:-1], sort_keys=True)

@@ -5,16 +5,16 @@ Needs no registry: `diff` reads both sides' files as `prepare` would. Late on a 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runner.data.prepare import prepare
 from runner.data.prompts import prompts_of, prompts_to_jsonl
-from runner.data.rows import Row, rows_to_jsonl
+from runner.data.rows import rows_to_jsonl
 from runner.digest import digest_bytes
 from runner.errors import SpecError
-from runner.plan.difference import RowCounts
+from runner.plan.reasons import RowCount
+from runner.plan.row_changes import Questions, differing, question_of
 from runner.plan.subject import Subject
 
 LARGEST = 64 << 20
@@ -27,8 +27,8 @@ class Rows:
 
     digests: Mapping[str, str]
     """Of the outputs that later steps read, by name."""
-    questions: Mapping[str, Mapping[str, str]]
-    """By split: row id -> what is asked, so that an answer edited under the same question counts as one change."""
+    questions: Mapping[str, Questions]
+    """By split."""
 
 
 def read_rows(subject: Subject) -> Rows | str:
@@ -52,20 +52,10 @@ def read_rows(subject: Subject) -> Rows | str:
     splits = {"train": found.train, "validation": found.validation, "test": found.test}
     digests = {name: digest_bytes(rows_to_jsonl(rows)) for name, rows in splits.items()}
     digests["prompts"] = digest_bytes(prompts_to_jsonl(prompts_of(found.test)))
-    return Rows(digests, {name: {row.id: _question(row) for row in rows} for name, rows in splits.items()})
+    return Rows(digests, {name: {row.id: question_of(row.messages) for row in rows} for name, rows in splits.items()})
 
 
-def count_rows(old: Rows, new: Rows) -> dict[str, RowCounts]:
+def count_rows(old: Rows, new: Rows) -> dict[str, RowCount]:
     """Count what changed in each split that changed."""
-    counts = {name: _count(old.questions[name], new.questions[name]) for name in new.questions}
+    counts = {name: differing(old.questions[name], new.questions[name]).counts for name in new.questions}
     return {name: count for name, count in counts.items() if count.added or count.removed or count.changed}
-
-
-def _count(before: Mapping[str, str], now: Mapping[str, str]) -> RowCounts:
-    gone, come = before.keys() - now.keys(), now.keys() - before.keys()
-    edited = len({before[row] for row in gone} & {now[row] for row in come})
-    return RowCounts(added=len(come) - edited, removed=len(gone) - edited, changed=edited)
-
-
-def _question(row: Row) -> str:
-    return json.dumps(row.messages[:-1], sort_keys=True)

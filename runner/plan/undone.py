@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runner.plan.decision import PREDICT_STEPS
 from runner.plan.model import PlannedStep, SpecPlan
-from runner.plan.walk import PREDICT_STEPS
 from runner.registry.facts import Step
 from runner.registry.views import RegistryReader
 

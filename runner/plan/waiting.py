@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runner.plan.walk import Decision
+from runner.plan.decision import Decision
 from runner.registry.facts import Lease
 from runner.registry.views import RegistryReader
 

@@ -6,63 +6,24 @@ apply with its record, so what the plan says and what the apply does cannot drif
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import assert_never
 
 from runner.errors import SpecError
 from runner.plan import keys
-from runner.plan.changes import describe, explain_miss, found_in, nearest
+from runner.plan.decision import NEEDS, SUBJECTS, Decision
 from runner.plan.delivery import Delivery, Obstacle
 from runner.plan.history import History
+from runner.plan.lookup import Lookup
 from runner.plan.next_version import version_taken
 from runner.plan.pointer import loss, lost, training_of, unjudged
-from runner.plan.reasons import Action, Change, Nearest, ReasonCode
 from runner.plan.rulings import approval_of, hold_on, name_of
 from runner.plan.rulings import words as hold_words
 from runner.plan.subject import Subject
-from runner.registry.chain import homes, sealed_record
+from runner.registry.chain import sealed_record
 from runner.registry.facts import STEPS, Deployment, Record, Ruling, Step, Version
 from runner.registry.views import RegistryReader
-
-NEEDS: Mapping[Step, tuple[Step, ...]] = {
-    "prepare": (),
-    "train": ("prepare",),
-    "predict_base": ("prepare",),
-    "predict_tuned": ("prepare", "train"),
-    "predict_champion": ("prepare",),
-    "score": ("prepare", "predict_base", "predict_tuned", "predict_champion"),
-    "gate": ("score",),
-    "deploy": ("train", "gate"),
-}
-
-# Whose answers a predict step stores, in the words of scores and reports.
-SUBJECTS: Mapping[str, Step] = {
-    "base": "predict_base",
-    "tuned": "predict_tuned",
-    "champion": "predict_champion",
-}
-PREDICT_STEPS = tuple(SUBJECTS.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do about one step, with all that running or recording it needs."""
-
-    step: Step
-    action: Action
-    reason: str
-    key: str | None = None
-    inputs: keys.Inputs = field(default_factory=dict)
-    record: Record | None = None
-    changes: tuple[Change, ...] = ()
-    nearest: Nearest | None = None
-    """The record that `changes` compares with."""
-    code: ReasonCode | None = None
-    """Why, for programs; None for the usual reason of the action."""
-    fault: bool = False
-    """Blocked by what a person must mend in the spec or the registry."""
 
 
 @dataclass
@@ -86,6 +47,10 @@ class Walk:
     def history(self) -> History:
         """Earlier records, for reasons and estimates."""
         return self.shared or History(self.reader)
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.subject, self.reader, self.history, self.retry)
 
     @property
     def live(self) -> Deployment | None:
@@ -119,6 +84,10 @@ class Walk:
             self._versions[number] = self.reader.version(self.subject.spec.name, number)
         return self._versions[number]
 
+    def _look_again(self) -> None:
+        """Forget which versions there were none of: another apply may release them at any time."""
+        self._versions = {number: version for number, version in self._versions.items() if version is not None}
+
     def _champion_number(self) -> str | None:
         """Name what its own release was compared with; for a version not released yet, what is live now.
 
@@ -129,8 +98,6 @@ class Walk:
             return released.champion
         if (live := self.live) is None or live.version is None:
             return None
-        if self._versions.get(live.version) is None:  # another apply may have released it since
-            self._versions.pop(live.version, None)
         version = self._version(live.version)
         return version.champion if version is not None and self._is_this(version) else live.version
 
@@ -168,7 +135,8 @@ class Walk:
 
     def yielded(self, decision: Decision) -> Record | None:
         """Return what a step that was to run has yielded elsewhere since it was decided."""
-        return self._as_released(decision.step, decision.inputs) or self._known(decision.step, str(decision.key))
+        step, inputs, key = decision.step, decision.inputs, str(decision.key)
+        return self._lookup.as_released(step, inputs, self.released) or self._lookup.known(step, key)
 
     def settle(self, decision: Decision, record: Record | None = None) -> None:
         """Note a decision, with the record its step yielded when it is known."""
@@ -194,47 +162,7 @@ class Walk:
         return None
 
     def _find(self, step: Step, inputs: keys.Inputs) -> Decision:
-        """Reuse the record of these inputs, or run, saying what differs from the nearest one."""
-        if (record := self._as_released(step, inputs)) is not None:
-            return Decision(step, "REUSE", "up to date", record.key, inputs, record)
-        key = keys.step_key(inputs)
-        if (record := self._known(step, key)) is not None:
-            return Decision(step, "REUSE", "up to date", key, inputs, record)
-        failure = self.reader.failure(step, key)
-        if failure is not None and not self.retry:
-            remedy = f"{failure.hint}; " if failure.hint else ""
-            reason = f"failed before: {failure.message} ({remedy}--retry runs it again)"
-            return Decision(step, "BLOCKED", reason, key, inputs, fault=True, code="failed_before")
-        missed = self._miss(step, key, inputs)
-        if failure is None:
-            return missed
-        return replace(missed, reason=f"tried again: {missed.reason}; it failed with {failure.message}", code="retried")
-
-    def _miss(self, step: Step, key: str, inputs: keys.Inputs) -> Decision:
-        """Run a step, saying why it cannot be reused."""
-        own = (self.history.record(home, key) for home in homes(step))
-        record = next(filter(None, own), None) or nearest(step, inputs, self.subject, self.history)
-        if record is None:
-            return Decision(step, "RUN", "never run before", key, inputs, code="never_run")
-        found = found_in(record, self.history)
-        changes = tuple(explain_miss(inputs, record, self.subject, self.history))
-        if changes:
-            return Decision(step, "RUN", describe(changes, self.subject), key, inputs, changes=changes, nearest=found)
-        lost = ", ".join(found.missing) or "an artifact"
-        reason = f"lost from the registry: {lost} of the earlier run"
-        return Decision(step, "RUN", reason, key, inputs, nearest=found, code="artifact_missing")
-
-    def _known(self, step: Step, key: str) -> Record | None:
-        return next((record for home in homes(step) if (record := self.reader.record(home, key)) is not None), None)
-
-    def _as_released(self, step: Step, inputs: keys.Inputs) -> Record | None:
-        """Return what a released version was made of, though a newer tool would make it differently by now.
-
-        Else every release of an older tool would seem to differ from its own spec, and no revert could reach it.
-        """
-        record = sealed_record(self.released, step, self.reader) if self.released else None
-        same = record is not None and {**record.inputs, "implementation": 0} == {**inputs, "implementation": 0}
-        return record if same else None
+        return self._lookup.find(step, inputs, self.released)
 
     def _train(self) -> Decision:
         base = self.subject.base
@@ -268,6 +196,7 @@ class Walk:
         return keys.predict_inputs(base.digest, adapter, spec.engine, settings, prompts, base.chat_template)
 
     def _predict_champion(self) -> Decision:
+        self._look_again()
         number = self._champion_number()
         self.compared = (number,)
         champion = self.champion
@@ -316,8 +245,7 @@ class Walk:
         return Decision("gate", "REUSE", str(decision.record.metrics["outcome"]), decision.key, {}, decision.record)
 
     def _deploy(self) -> Decision:
-        # Another apply may have released this number since `train` was decided.
-        self._versions.clear()
+        self._look_again()
         spec, live, released = self.subject.spec, self.live, self.released
         waiting = self._upstream("deploy")
         if (settled := self._undeployable(live, released, waiting)) is not None:

@@ -9,7 +9,8 @@ from runner.data.rows import rows_from_jsonl
 from runner.errors import UsageError
 from runner.evaluation.gates import Verdict
 from runner.evaluation.scores import SubjectScores
-from runner.plan.walk import SUBJECTS, Walk
+from runner.plan.decision import SUBJECTS
+from runner.plan.walk import Walk
 from runner.registry.facts import Step
 from runner.report.build import build_report
 from runner.report.model import Report

@@ -15,9 +15,9 @@ from pathlib import Path
 from runner.digest import digest_json
 from runner.errors import RegistryError
 from runner.evaluation.gates import Verdict, overall
+from runner.plan.decision import SUBJECTS
 from runner.plan.keys import template_digest
 from runner.plan.rulings import name_of
-from runner.plan.walk import SUBJECTS
 from runner.registry.chain import record_digest, sealed_records
 from runner.registry.facts import STEPS, Record, Step, Version
 from runner.registry.views import RegistryReader

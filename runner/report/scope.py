@@ -20,6 +20,7 @@ def scope_lines(plan: Plan) -> Iterator[str]:
     """Say what a plan with a base is about, and what it leaves out; nothing for a plan of everything."""
     if plan.base is None:
         return
-    yield f"Since {plan.base[:8]}: {len(plan.specs)} touched, {plan.unchanged} as they were."
+    touched = sum(spec.removed is None for spec in plan.specs)
+    yield f"Since {plan.base[:8]}: {touched} touched, {plan.unchanged} as they were."
     if plan.removed:
-        yield f"Removed: {', '.join(plan.removed)}; what is live of them is undeployed once merged."
+        yield f"Removed: {', '.join(plan.removed)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from runner.evaluation.metrics import score_answers
-from runner.plan.walk import SUBJECTS
+from runner.plan.decision import SUBJECTS
 from runner.steps.context import StepContext, StepResult, to_json
 
 

@@ -11,18 +11,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from repository import commit, git, make_repository, run
-from world import World, fake_weights
+from repository import commit, committed_world, git, run
+from world import World
 
 
 @pytest.fixture
 def world(tmp_path, monkeypatch) -> World:
-    fake_weights(monkeypatch)
-    monkeypatch.setenv("GITUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    world = World(tmp_path)
-    make_repository(world)
-    return world
+    return committed_world(tmp_path, monkeypatch)
 
 
 def add_spec(world: World, name: str, **changes) -> None:

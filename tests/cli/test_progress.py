@@ -9,7 +9,7 @@ import pytest
 
 from runner.cli import progress
 from runner.cli.progress import Narrator
-from runner.plan.walk import Decision
+from runner.plan.decision import Decision
 from runner.progress import Progress
 
 

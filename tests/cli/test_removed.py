@@ -30,6 +30,48 @@ def world(tmp_path, monkeypatch) -> World:
     return world
 
 
+def test_the_plan_of_a_pull_request_says_what_it_takes_away(world, capsys):
+    git(world, "checkout", "--quiet", "-b", "topic")
+    world.spec["deployment"] = {"alias": "canary"}
+    world.write()
+    remove(world)
+    git(world, "commit", "--quiet", "--all", "--message", "move")
+    capsys.readouterr()
+    assert run(world, "plan", "--base", "main") == 0
+    shown = capsys.readouterr().out
+    assert "1 touched" in shown
+    assert "Removed: other" in shown
+    assert shown.count("undeployed from main once merged; this is topic") == 2
+
+    before = git(world, "rev-parse", "main")
+    git(world, "checkout", "--quiet", "-B", "main")
+    assert run(world, "plan", "--base", before, "--json", "-o", str(world.root / "cache/it.plan")) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["summary"]["undeploy"] == 2
+    assert [(spec["name"], spec["removed"]) for spec in plan["specs"]] == [
+        ("bot", None),
+        ("bot", "production"),
+        ("other", "production"),
+    ]
+    assert run(world, "plan", "--base", before, "--json", "bot") == 0
+    assert json.loads(capsys.readouterr().out)["summary"]["undeploy"] == 0
+    assert run(world, "apply", str(world.root / "cache/it.plan")) == 0
+    assert world.registry.live("bot", "production").version is None
+    assert world.registry.live("other", "production").version is None
+    assert world.registry.live("bot", "canary").version == "1.0.0"
+
+
+def test_a_pull_request_that_removes_every_spec_takes_nothing_away(world, capsys):
+    base = git(world, "rev-parse", "HEAD")
+    git(world, "rm", "-rq", "specs")
+    (world.root / "specs").mkdir(exist_ok=True)
+    git(world, "commit", "--quiet", "--message", "nothing left")
+    capsys.readouterr()
+    assert run(world, "plan", "--base", base, "--json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["specs"], plan["removed"]) == ([], ["bot", "other"])
+
+
 def remove(world: World) -> str:
     git(world, "rm", "-rq", "specs/other")
     git(world, "commit", "--quiet", "--message", "other is retired")
@@ -48,7 +90,9 @@ def test_removed_and_brought_back(world, capsys):
     assert "other  is not asked for  production = 1.0.0 since " in capsys.readouterr().out
 
     assert run(world, "apply", "--yes") == 0
-    assert "undeployed: production is no longer 1.0.0, entry 2" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "undeployed: production is no longer 1.0.0, entry 2" in said
+    assert said.endswith("\n2 specs: 1 undeployed, 1 nothing to do\n  other 1.0.0  undeployed\n")
     assert run(world, "plan", "--detailed-exitcode") == 0
     assert capsys.readouterr().out.strip() == "No changes. 1 spec is up to date."
     assert run(world, "explain", "other") == 64

@@ -8,8 +8,8 @@ import shutil
 import threading
 
 import pytest
-from repository import commit, git, make_repository, run
-from world import World, fake_weights, row
+from repository import commit, committed_world, git, run
+from world import World, row
 
 from runner.plan.model import Estimate, PlannedStep, SpecPlan, make_plan
 from runner.plan.undone import undone
@@ -18,13 +18,9 @@ from runner.registry.facts import STEPS
 
 @pytest.fixture
 def world(tmp_path, monkeypatch) -> World:
-    fake_weights(monkeypatch)
-    monkeypatch.setenv("GITUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: PTH123, SIM115
-    world = World(tmp_path)
-    make_repository(world)
-    return world
+    return committed_world(tmp_path, monkeypatch)
 
 
 def second(world: World) -> None:
@@ -182,6 +178,19 @@ def test_what_was_asked_of_plan_holds_for_apply(world, capsys):
     (outcome,) = json.loads(capsys.readouterr().out)["specs"]
     assert outcome["ran"] == ["prepare", "train", "predict_base", "predict_tuned", "score", "gate"]
     assert run(world, "apply", "it.plan", "--retry") == 64
+
+
+def test_a_plan_for_a_namespace_is_applied_there_and_nowhere_else(world, capsys):
+    run(world, "plan", "--namespace", "pr/7", "-o", "pr.plan")
+    run(world, "plan", "--through", "evaluate", "-o", "main.plan")
+    capsys.readouterr()
+    assert run(world, "apply", "pr.plan") == 64
+    assert "was made for the namespace pr/7, and this is main's registry" in capsys.readouterr().err
+    assert run(world, "apply", "--namespace", "pr/7", "main.plan") == 64
+    assert "was made for main's registry, and this is the namespace pr/7" in capsys.readouterr().err
+    assert not list(world.registry.records("prepare"))
+    assert run(world, "apply", "--namespace", "pr/7", "pr.plan") == 0
+    assert not list(world.registry.records("prepare"))
 
 
 def edit(text):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
 
 import pytest
+import yaml
+from world import FakeEngine, Silent, World, fake_weights
 
 from runner.executors.crew import StoppedError, work_through
 from runner.executors.limits import Limits, Need
+from runner.executors.local import LocalExecutor
+from runner.progress import silent
+from runner.reconcile import Reconciler, apply_plan
 
 
 def nothing():
@@ -102,6 +108,36 @@ def test_what_fits_side_by_side(one, two, together):
     thread.join()
     assert entered.is_set()
     assert bool(told) is not together
+
+
+def test_models_are_loaded_for_a_deployment_only_where_there_is_room(tmp_path, monkeypatch):
+    """Two specs pass their gates at the same time, and one base model fills the machine."""
+    loaded, most = [0], [0]
+
+    class Heavy(FakeEngine):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            loaded[0] += 1
+            most[0] = max(most[0], loaded[0])
+            time.sleep(0.2)
+
+        def close(self):
+            loaded[0] -= 1
+
+    fake_weights(monkeypatch)
+    world = World(tmp_path)
+    world.write()
+    shutil.copytree(tmp_path / "specs/bot", tmp_path / "specs/other")
+    (tmp_path / "specs/other/spec.yaml").write_text(yaml.safe_dump(world.spec | {"name": "other"}))
+    world.apply_all(through="gate")
+    monkeypatch.setattr("runner.inference.engine.open_engine", Heavy)
+    monkeypatch.setattr("runner.executors.local.main_memory", lambda: 1)
+    plan, subjects = world.plan(), world.subjects()
+    executor = LocalExecutor(world.registry, tmp_path / "cache", silent, parallel=2)
+    loop = Reconciler(world.registry, executor, world.delivery(), Silent())
+    outcomes = apply_plan(plan, subjects, loop, parallel=2)
+    assert [outcome.ran for outcome in outcomes] == [["deploy"], ["deploy"]]
+    assert most == [1]
 
 
 def test_waiting_for_room_ends_with_the_apply():

@@ -14,9 +14,10 @@ from world import Silent, World, fake_weights
 from runner.executors.local import LocalExecutor
 from runner.plan.build import look
 from runner.plan.causes import Tracer, reason_of
+from runner.plan.decision import Decision
 from runner.plan.history import History
 from runner.plan.misses import why_miss
-from runner.plan.walk import Decision, Walk
+from runner.plan.walk import Walk
 from runner.progress import silent
 from runner.reconcile import Reconciler, apply_plan
 

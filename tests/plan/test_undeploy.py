@@ -198,6 +198,17 @@ def test_the_old_alias_stays_when_its_heir_fails_its_gates(world):
     assert removal(after, "bot").step("deploy").action == "BLOCKED"
 
 
+def test_the_old_alias_goes_once_its_heir_has_passed_its_gates(world):
+    world.move("canary")
+    world.spec["version"] = "1.1.0"
+    world.spec["training"]["learning_rate"] = 0.002
+    plan, outcomes = world.apply_all(complete=True)
+    assert removal(plan, "bot").step("deploy").action == "DEPENDS"
+    assert [outcome.error for outcome in outcomes] == [None, None, None]
+    assert (world.live("bot"), world.live("bot", "canary")) == (None, "1.1.0")
+    assert world.plan(complete=True).idle
+
+
 def test_the_old_alias_stays_when_its_heir_does_not_load(world, monkeypatch):
     class Broken(FakeEngine):
         def __init__(self, *_, **__):

@@ -125,6 +125,33 @@ def test_what_the_other_run_finished_is_reused(world):
     assert outcomes[0].deployment.version == "1.0.0"
 
 
+def test_what_the_other_run_released_meanwhile_is_its_own_champion(world):
+    """Who waits for a training may find everything done: the version it would release is released, and live."""
+    plan, finished = world.plan(), threading.Event()
+    executor = LocalExecutor(world.registry, world.root / "cache", silent)
+    real = executor.claim
+
+    def overtaken(decision, spec, tell):
+        if decision.step == "train" and not finished.is_set():
+            finished.set()
+            _, other = world.apply()
+            assert other.deployment.version == "1.0.0"
+        return real(decision, spec, tell)
+
+    loop = Reconciler(world.registry, Overtaken(executor, overtaken), world.delivery(), Silent())
+    (outcome,) = apply_plan(plan, world.subjects(), loop)
+    assert (outcome.blocked, outcome.error, outcome.exit_code) == (None, None, 0)
+    assert outcome.ran == ["prepare"]
+    assert outcome.idle == "1.0.0 is live as production"
+
+
+class Overtaken:
+    """An executor whose claims are seen first."""
+
+    def __init__(self, executor, claim):
+        self.claim, self.run, self.deploy, self.stop = claim, executor.run, executor.deploy, executor.stop
+
+
 def test_what_the_other_run_gave_up_runs_here(world):
     lease = hold(world, key_of(world))
     thread, outcomes = begin(world, world.plan())

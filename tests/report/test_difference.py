@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from runner.plan.difference import Difference, RowCounts, SpecDifference
+from runner.plan.difference import Difference, SpecDifference
 from runner.plan.model import Change
+from runner.plan.reasons import RowCount
 from runner.report.difference import LIMIT, markdown_difference, render_difference
 
 
@@ -21,7 +22,7 @@ CHANGES = [
     Change(path="dataset.label", old=None, new="queue", line=9),
     Change(path="specs/bot/data/a.jsonl", old="b" * 64, new=None),
 ]
-ROWS = {"train": RowCounts(added=50, removed=3, changed=2)}
+ROWS = {"train": RowCount(added=50, removed=3, changed=2)}
 
 
 def test_text():

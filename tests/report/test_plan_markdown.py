@@ -58,7 +58,7 @@ def test_what_is_taken_away_is_one_row():
 def test_a_base_is_told():
     plan = make_plan([spec_plan("a", train=TRAIN)], "c" * 40)
     text = plan_markdown(plan.model_copy(update={"base": "b" * 40, "unchanged": 3, "removed": ["gone"]}))
-    assert "- Since bbbbbbbb: 1 touched, 3 as they were.\n- Removed: gone; what is live of them" in text
+    assert "- Since bbbbbbbb: 1 touched, 3 as they were.\n- Removed: gone" in text
 
 
 def test_a_training_that_does_not_fit_is_told():
