@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import yaml
 from s3 import serve_s3
 
 pytestmark = pytest.mark.slow
+
+HERE = Path(__file__).parents[2]
 
 # Signs of life and patience that a test can wait for.
 QUICK = """
@@ -74,7 +79,7 @@ def test_the_same_on_an_object_store(make_repository, s3_server, tmp_path, monke
     repository = make_repository("object")
     repository.use_store(s3_server.url())
     # Each on a machine of its own, as far as they can tell.
-    caches = [{"GITUNE_CACHE": str(tmp_path / f"cache-{n}")} for n in range(4)]
+    caches = [{"GITUNE_CACHE": str(tmp_path / f"cache-{n}")} for n in range(8)]
     check_one_flight(repository, all_at_once(repository, caches))
 
 
@@ -121,17 +126,52 @@ def test_a_stopped_holder_is_replaced_and_does_no_harm_when_it_wakes_up(make_rep
     assert len(list((repository.root / "registry/store/records/train").rglob("*.json"))) == 1
 
 
+def next_commit(repository, before, folder, number):
+    """Clone a repository, and commit another version with another seed; its applies share the first one's store."""
+    subprocess.run(["git", "clone", "--quiet", before, folder], check=True)
+    file = folder / "specs/bot/spec.yaml"
+    spec = yaml.safe_load(file.read_text())
+    training = {**spec["training"], "seed": 7 + number}
+    file.write_text(yaml.safe_dump({**spec, "version": f"1.{number}.0", "training": training}))
+    identity = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"]
+    subprocess.run(["git", *identity, "commit", "--quiet", "-am", "newer"], cwd=folder, check=True)
+    (folder / "registry").mkdir(exist_ok=True)
+    (folder / "registry/config.yaml").write_text(yaml.safe_dump({"store": str(repository.root / "registry/store")}))
+    return folder
+
+
+def descends(root, older, newer):
+    return subprocess.run(["git", "merge-base", "--is-ancestor", older, newer], cwd=root, check=False).returncode == 0
+
+
+def test_applies_of_different_commits_make_one_line(make_repository, tmp_path):
+    """Whoever comes last, each entry follows the one before and is of a later commit; the newest can always land."""
+    first = make_repository("line")
+    roots = [first.root]
+    for number in (1, 2, 3):
+        roots.append(next_commit(first, roots[-1], tmp_path / str(number), number))
+    newest = roots[-1]
+
+    def apply(root):
+        command = [sys.executable, "-m", "runner", "-C", root, "apply", "--yes"]
+        return subprocess.run(command, env=first.environment, check=False, cwd=HERE).returncode
+
+    with ThreadPoolExecutor(len(roots)) as pool:
+        assert set(pool.map(apply, roots)) <= {0, 1}
+    assert apply(newest) == 0
+    log = first.registry.deployments("bot", "production")
+    assert [entry.number for entry in log] == list(range(1, len(log) + 1))
+    assert [entry.previous for entry in log] == [None, *(entry.version for entry in log[:-1])]
+    for before, after in itertools.pairwise(log):
+        assert descends(newest, before.commit, after.commit)
+        assert before.commit != after.commit
+    assert log[-1].version == "1.3.0"
+    assert first.registry.broken_links("bot", "production") == {}
+
+
 def test_an_older_commit_never_lands_over_a_newer_one(make_repository, tmp_path):
     older = make_repository("older")
-    newer = tmp_path / "newer"
-    subprocess.run(["git", "clone", "--quiet", older.root, newer], check=True)
-    file = newer / "specs/bot/spec.yaml"
-    spec = yaml.safe_load(file.read_text())
-    file.write_text(yaml.safe_dump({**spec, "version": "1.1.0", "training": {**spec["training"], "seed": 7}}))
-    identity = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"]
-    subprocess.run(["git", *identity, "commit", "--quiet", "-am", "newer"], cwd=newer, check=True)
-    (newer / "registry").mkdir(exist_ok=True)
-    (newer / "registry/config.yaml").write_text(yaml.safe_dump({"store": str(older.root / "registry/store")}))
+    newer = next_commit(older, older.root, tmp_path / "newer", 1)
     process = older.start("apply", "--yes", code=OVERTAKEN.format(other=str(newer)))
     out, err = process.communicate(timeout=500)
     assert process.returncode == 1, out + err
