@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from runner.registry.chain import homes
 from runner.registry.facts import Record, Step, Summary
 from runner.registry.views import RegistryReader
 
@@ -43,9 +44,10 @@ class History:
         yield from self._read(step, self._all(step)[:NEAR])
 
     def record(self, step: Step, key: str) -> Record | None:
-        """Return the newest record of a key, though its artifacts may be gone."""
+        """Return the newest record of a key, though its artifacts may be gone; of answers, whoever asked for them."""
         if (step, key) not in self._records:
-            self._records[step, key] = self.reader.latest(step, key)
+            found = (self.reader.latest(home, key) for home in homes(step))
+            self._records[step, key] = next((record for record in found if record is not None), None)
         return self._records[step, key]
 
     def maker(self, step: Step, output: str, digest: str) -> Record | None:

@@ -43,8 +43,7 @@ class Lookup:
 
     def _miss(self, step: Step, key: str, inputs: Inputs) -> Decision:
         """Run a step, saying why it cannot be reused."""
-        own = (self.history.record(home, key) for home in homes(step))
-        record = next(filter(None, own), None) or nearest(step, inputs, self.subject, self.history)
+        record = self.history.record(step, key) or nearest(step, inputs, self.subject, self.history)
         if record is None:
             return Decision(step, "RUN", "never run before", key, inputs, code="never_run")
         found = found_in(record, self.history)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from runner.plan.decision import Decision
 from runner.plan.history import History
-from runner.registry.chain import homes
 
 
 class Shared(NamedTuple):
@@ -51,8 +50,7 @@ class Promises:
     def _lost(self, decision: Decision) -> list[str]:
         if decision.code != "artifact_missing" or decision.nearest is None:
             return []
-        own = (self.history.record(home, decision.nearest.key) for home in homes(decision.step))
-        record = next(filter(None, own), None)
+        record = self.history.record(decision.step, decision.nearest.key)
         return [record.outputs[name].digest for name in decision.nearest.missing] if record else []
 
 
