@@ -35,3 +35,14 @@ EDITS = {
 
 def snapshot(world: World):
     return copy.deepcopy((world.spec, world.files, world.base))
+
+
+def edit(world: World, changes: list[tuple[str, int]], past: list, number: int) -> None:
+    """Make the changes of one commit, `revert` to an earlier one among them, and note what the world is then."""
+    for name, value in changes:
+        if name == "revert":
+            world.spec, world.files, world.base = copy.deepcopy(past[value % len(past)])
+        else:
+            EDITS[name](world, value)
+            world.spec["version"] = f"1.{number}.0"
+    past.append(snapshot(world))

@@ -6,14 +6,13 @@ ask for, and what is live is what the last commit alone would have brought about
 
 from __future__ import annotations
 
-import copy
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from edits import EDITS, snapshot
+from edits import EDITS, edit, snapshot
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from world import World, fake_weights
@@ -135,13 +134,7 @@ def test_what_is_live_depends_on_the_last_commit_alone(commits):
         world = World(Path(folder))
         past = [snapshot(world)]
         for number, (changes, (what, which)) in enumerate(commits, start=1):
-            for name, value in changes:
-                if name == "revert":
-                    world.spec, world.files, world.base = copy.deepcopy(past[value % len(past)])
-                else:
-                    EDITS[name](world, value)
-                    world.spec["version"] = f"1.{number}.0"
-            past.append(snapshot(world))
+            edit(world, changes, past, number)
             suffer(world, what, which)
         outcome = apply_as_planned(world)
         assert outcome.error is None, outcome.error

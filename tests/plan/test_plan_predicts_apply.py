@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from edits import EDITS, snapshot
+from edits import EDITS, edit, snapshot
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from world import World, fake_weights
@@ -32,13 +32,7 @@ def test_what_plan_predicts_is_what_apply_runs(commits):
         world = World(Path(folder))
         past = [snapshot(world)]
         for number, commit in enumerate(commits, start=1):
-            for name, value in commit:
-                if name == "revert":
-                    world.spec, world.files, world.base = copy.deepcopy(past[value % len(past)])
-                else:
-                    EDITS[name](world, value)
-                    world.spec["version"] = f"1.{number}.0"
-            past.append(snapshot(world))
+            edit(world, commit, past, number)
             plan, outcome = world.apply()
             assert outcome.error is None, outcome.error
             causes_lead_to_roots(plan)
