@@ -165,7 +165,7 @@ class Flights:
             spec=spec,
             started=datetime.now(UTC),
         )
-        return mine if self._registry.add_lease(mine) else None
+        return mine if self._registry.claim_lease(mine) else None
 
 
 class _Pulse:

@@ -33,6 +33,7 @@ class Leases:
     def __init__(self, store: Store, cache: Path) -> None:
         self._store = store
         self._cache = cache
+        self._atomic = store.local_path(LEASES) is not None
 
     def last(self, step: str, key: str) -> Lease | None:
         """Return the newest lease of a key, held, abandoned or ended."""
@@ -65,8 +66,27 @@ class Leases:
             if number < lease.number or (overtaken and number == lease.number):
                 with contextlib.suppress(RegistryError):  # whose credentials may not delete leaves them to gc
                     self._store.delete(entry)
-        # Not every S3 server creates atomically: of two that were told "created" the later one's bytes are there.
-        return not overtaken and self._store.read(place) == data
+                    if not self._atomic:
+                        self._store.delete(_door(entry))
+        return not overtaken
+
+    def claim(self, lease: Lease) -> bool:
+        """Add the first lease of a holder; True for one at most of all who claim a number at the same time.
+
+        Not every S3 server creates atomically: SeaweedFS looks first and writes then, and may tell several of them
+        "created". So who has written its name finds the door open, closes it, and still finds its name: the splitter
+        of Lamport (1987, ACM TOCS 5:1), which needs nothing but reads and writes. Where nobody gets through, the name
+        that was left counts as held and expires.
+        """
+        if not self.add(lease):
+            return False
+        if self._atomic:
+            return True
+        place = f"{_folder(lease.step, lease.key)}/{lease.number:08d}.json"
+        if self._store.read(_door(place)) is not None:
+            return False
+        self._store.put_stream(_door(place), [lease.owner.encode()])
+        return self._store.read(place) == encode(lease)
 
     def _if_held(self, lease: Lease | None) -> Lease | None:
         if lease is None or lease.released:
@@ -87,6 +107,10 @@ class Leases:
 def _folder(step: str, key: str) -> str:
     # Answers are shared by key, whichever prediction asks for them.
     return f"{LEASES}/{step.partition('_')[0]}/{check_name(key)}"
+
+
+def _door(entry: str) -> str:
+    return f"{entry.removesuffix('.json')}.door"
 
 
 def _unreadable(folder: str, number: int) -> Lease:

@@ -206,6 +206,11 @@ class Registry(RegistryWriter):
         self._mark()
         return self._leases.add(lease)
 
+    def claim_lease(self, lease: Lease) -> bool:
+        """Write a holder's first lease; True for one at most of all who claim its number at the same time."""
+        self._mark()
+        return self._leases.claim(lease)
+
     def add_record(self, record: Record) -> None:
         """Append a record under the next number of its key; the commit point of a step."""
         self._mark()

@@ -112,6 +112,9 @@ class RegistryWriter(RegistryReader, Protocol):
     def add_lease(self, lease: Lease) -> bool:
         """Write a lease under its number; False when somebody else took that number or a later one."""
 
+    def claim_lease(self, lease: Lease) -> bool:
+        """Write a holder's first lease; True for one at most of all who claim its number at the same time."""
+
     def add_record(self, record: Record) -> None:
         """Append a record under the next number of its key; the commit point of a step."""
 

@@ -148,6 +148,9 @@ class Stepped:
             self._turn = ready[next(self._turns, 0) % len(ready)]
             self._changed.notify_all()
 
+    def local_path(self, key):
+        return self._store.local_path(key)
+
     def __getattr__(self, name):
         def call(*arguments):
             me = threading.current_thread().name
@@ -177,7 +180,7 @@ def test_nobody_holds_what_another_holds_in_any_order_of_calls(kind, turns):
                 if last is not None and not last.released:
                     continue
                 number = last.number + 1 if last else 1
-                if not leases.add(lease(number, name)):
+                if not leases.claim(lease(number, name)):
                     continue
                 holding.add(name)
                 seen.append(set(holding))
@@ -207,3 +210,44 @@ def test_of_several_takers_one_wins_and_the_holder_knows(kind, turns):
         store.run(*(lambda name=name: take(name) for name in ("holder", "x", "y", "z")))
         assert len(won) == 1
         assert Leases(store._store, Path(folder)).held("train", KEY).owner == won[0]
+
+
+class Careless:
+    """A store that looks whether a key is free and writes then, as some S3 servers do."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def create(self, key, data):
+        if self._store.read(key) is not None:
+            return False
+        self._store.put_stream(key, [data])
+        return True
+
+
+@settings(max_examples=200)
+@given(st.lists(st.integers(0, 2), max_size=60))
+def test_one_at_most_claims_a_number_where_creating_is_not_atomic(turns):
+    with tempfile.TemporaryDirectory() as folder:
+        store = Stepped(open_store("memory:///", Path(folder)), iter(turns))
+        leases, won = Leases(Careless(store), Path(folder) / "cache"), []
+
+        def play(name):
+            if leases.claim(lease(1, name)):
+                won.append(name)
+                leases.add(lease(2, name, released=True))
+
+        store.run(*(lambda name=name: play(name) for name in "abc"))
+    assert len(won) <= 1
+
+
+def test_a_claim_leaves_no_door_behind(tmp_path):
+    store = open_store("memory:///", tmp_path)
+    leases = Leases(Careless(store), tmp_path / "cache")
+    assert leases.claim(lease(1))
+    assert not leases.claim(lease(1, "two"))
+    assert leases.add(lease(2))
+    assert list(store.list("leases")) == [f"leases/train/{KEY}/00000002.json"]
