@@ -107,4 +107,4 @@ def right_rows(metric: str, name: str, scores: SubjectScores) -> list[int]:
         raise GituneError(f"{metric}: {name} has {len(values)} values for {scores.n} rows")
     if any(value not in (0.0, 1.0) for value in values):
         raise GituneError(f"{metric}: {name} has a row that is neither right (1) nor wrong (0)")
-    return [int(value) for value in values]
+    return [int(value == 1.0) for value in values]

@@ -1,25 +1,57 @@
-"""What one model scored on the test rows: `score` writes it, `gate` and `report` read it.
+"""What models scored on the test rows: `score` writes it, `gate` and `report` read it.
 
-Per-row results are kept, because a paired comparison needs to know which rows changed, not only how many.
+Results of every row are kept, because a paired comparison needs to know which rows changed, not only how many.
 """
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, model_validator
 
 from runner.registry.facts import Fact
 
 
 class SubjectScores(Fact):
-    """Scores of one model (`base`, `tuned`, `champion`, `version:1.2.0`) on one test split."""
+    """Scores of one model (`base`, `tuned`, `champion`, `version:1.2.0`, `spec:other`) on one test split."""
 
     n: int
-    """Number of test rows."""
+    """Number of test rows that it answered."""
     values: dict[str, float]
-    """Every metric, between 0 and 1."""
-    rows: dict[str, list[float]] = Field(default_factory=dict)
-    """Metrics that have a value for each row (1 right, 0 wrong), in the order of the test rows."""
+    """Every metric; those whose unit is a share lie between 0 and 1."""
+    rows: dict[str, list[float | None]] = Field(default_factory=dict)
+    """Metrics that have a value for each row (binary ones 1 or 0), in the order of `Scores.rows`; null: not answered,
+    or not graded."""
     labels: list[tuple[str, str | None]] = Field(default_factory=list)
-    """Reference and predicted label of each row, kept for `macro_f1`; None: the answer has no label."""
+    """Reference and predicted label of each row, kept for classification metrics; null: the answer has no label."""
+    counts: dict[str, list[list[float]]] = Field(default_factory=dict)
+    """What other corpus metrics add up over rows, for each row."""
     violations: dict[str, int] = Field(default_factory=dict)
     """Number of answers that break the output format, by kind of violation."""
+    breaks: list[list[str]] = Field(default_factory=list)
+    """Kinds of violation of each row's answer."""
+    apart: dict[str, float] = Field(default_factory=dict)
+    """Every metric on the rows without near neighbours in the training split; empty where no row has any."""
+    unanswered: list[int] = Field(default_factory=list)
+    """Places of the rows that it did not answer."""
+
+
+class Scores(Fact):
+    """Scores of all models that answered one test split, and what the rows are."""
+
+    rows: list[str] = Field(default_factory=list)
+    """Row ids, in the order of the test split."""
+    groups: list[str] | None = None
+    """Cluster of each row (`dataset.split.group_by`): rows of one cluster are no independent evidence."""
+    slices: dict[str, list[str | None]] = Field(default_factory=dict)
+    """Value of each row, by the fields of `evaluation.slices`."""
+    near: list[bool] = Field(default_factory=list)
+    """Which rows have a near neighbour in the training split; empty: not known."""
+    subjects: dict[str, SubjectScores]
+    """Scores by model."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_records(cls, data: Any) -> Any:
+        """Records of gitune before 0.5 hold the subjects alone."""
+        return data if not isinstance(data, dict) or "subjects" in data else {"subjects": data}

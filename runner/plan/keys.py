@@ -23,7 +23,7 @@ IMPLEMENTATION: Mapping[Step, int] = {
     "predict_base": 3,
     "predict_tuned": 3,
     "predict_champion": 3,
-    "score": 1,
+    "score": 2,
     "gate": 1,
     "deploy": 1,
 }

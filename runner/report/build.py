@@ -148,7 +148,9 @@ def _right_or_wrong(primary: str, scores: Scores) -> tuple[str, list[tuple[int, 
     base, tuned = scores["base"], scores["tuned"]
     metric = next((name for name in (primary, "exact_match") if name in tuned.rows and name in base.rows), None)
     if metric is not None:
-        return metric, [(int(a), int(b)) for a, b in zip(base.rows[metric], tuned.rows[metric], strict=True)]
+        return metric, [
+            (int(a == 1.0), int(b == 1.0)) for a, b in zip(base.rows[metric], tuned.rows[metric], strict=True)
+        ]
     labels = zip(base.labels, tuned.labels, strict=True)
     return "label", [(int(a[0] == a[1]), int(b[0] == b[1])) for a, b in labels]
 

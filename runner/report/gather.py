@@ -8,7 +8,7 @@ from typing import Any
 from runner.data.rows import rows_from_jsonl
 from runner.errors import UsageError
 from runner.evaluation.gates import Verdict
-from runner.evaluation.scores import SubjectScores
+from runner.evaluation.scores import Scores
 from runner.plan.decision import SUBJECTS
 from runner.plan.walk import Walk
 from runner.registry.facts import Step
@@ -35,7 +35,7 @@ def gather_report(walk: Walk) -> Report:
             f"{spec.name} {spec.version} has not been evaluated yet: no {missing[0]}",
             hint="`gitune apply --through evaluate` does it",
         )
-    scores = {name: SubjectScores.model_validate(values) for name, values in _json(walk, "score", "scores").items()}
+    scores = Scores.model_validate(_json(walk, "score", "scores")).subjects
     champion = walk.champion
     return build_report(
         spec,

@@ -14,7 +14,7 @@ import yaml
 
 from runner.evaluation.compare import compare
 from runner.evaluation.gates import Verdict
-from runner.evaluation.scores import SubjectScores
+from runner.evaluation.scores import Scores, SubjectScores
 from runner.evaluation.words import percent, points
 from runner.registry.facts import STEPS, Record, Step, Version
 from runner.registry.views import RegistryReader
@@ -167,4 +167,4 @@ def _scores(steps: Mapping[Step, Record], registry: RegistryReader) -> dict[str,
     if "score" not in steps:
         return {}
     stored = json.loads(registry.read(steps["score"].outputs["scores"]))
-    return {name: SubjectScores.model_validate(values) for name, values in stored.items()}
+    return dict(Scores.model_validate(stored).subjects)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from runner.errors import GituneError
 from runner.evaluation.compare import Gain, compare
-from runner.evaluation.scores import SubjectScores
+from runner.evaluation.scores import Scores, SubjectScores
 from runner.plan.rulings import name_of
 from runner.registry.facts import Artifact, Content, Record, Ruling, Step
 from runner.registry.views import RegistryReader
@@ -264,4 +264,4 @@ def _gain(metric: str, scores: Mapping[str, SubjectScores], rival: SubjectScores
 
 def _scores(side: Release, reader: RegistryReader) -> dict[str, SubjectScores]:
     stored = json.loads(reader.read(side.records["score"].outputs["scores"]))
-    return {subject: SubjectScores.model_validate(values) for subject, values in stored.items()}
+    return dict(Scores.model_validate(stored).subjects)

@@ -172,11 +172,18 @@ class Training(Section):
         return self.train_on == "last_turn" or self.objective == "dpo"
 
 
+Length = Annotated[int, Field(ge=1)]
+
+
 class JsonSchemaFormat(Section):
     """The whole answer is JSON that satisfies a schema."""
 
     json_schema: str
     """JSON Schema file beside the spec."""
+    extract: Literal[True] | None = None
+    """Take the JSON out of a code fence or out of prose around it first; by default the whole answer must be JSON."""
+    max_length: Length | None = None
+    """Longest answer, in characters."""
 
 
 class LabelsFormat(Section):
@@ -184,6 +191,8 @@ class LabelsFormat(Section):
 
     labels: Annotated[list[str], Field(min_length=2)]
     """The labels, exactly as they must be answered."""
+    max_length: Length | None = None
+    """Longest answer, in characters."""
 
 
 class RegexFormat(Section):
@@ -191,6 +200,8 @@ class RegexFormat(Section):
 
     regex: str
     """Python regular expression, matched against the whole answer."""
+    max_length: Length | None = None
+    """Longest answer, in characters."""
 
 
 OutputFormat = JsonSchemaFormat | LabelsFormat | RegexFormat
@@ -224,7 +235,10 @@ class Margin(Section):
         return self
 
 
-Rival = Annotated[str, Field(pattern=r"^(base|champion|version:\d+\.\d+\.\d+)$")]
+Rival = Annotated[
+    str,
+    Field(pattern=r"^(base|champion|version:\d+\.\d+\.\d+|spec:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$"),
+]
 
 
 class Gate(Section):
@@ -233,7 +247,7 @@ class Gate(Section):
     metric: MetricName
     """Metric that is compared, such as `exact_match`, `exact_match.queue` or `format_compliance`."""
     beats: Rival | None = None
-    """Model that must be beaten: `base`, `champion` or `version:1.2.0`."""
+    """Model that must be beaten: `base`, `champion`, `version:1.2.0`, or what another spec has live, `spec:NAME`."""
     by: Margin | None = None
     """How much better, with `beats`; 0 points when absent."""
     not_worse_than: Rival | None = None
@@ -244,6 +258,12 @@ class Gate(Section):
     """Smallest value that passes."""
     at_most: float | None = None
     """Largest value that passes."""
+    proof: Literal["strict"] | None = None
+    """`strict`: the bound, and not the measured value, must meet the condition, so that a PASS proves it."""
+    slice: str | None = None
+    """One of `evaluation.slices`: the condition must hold in each of its values that has enough rows."""
+    min_rows: Annotated[int, Field(ge=2)] | None = None
+    """Rows that a value of `slice` needs to be judged; 20 when absent."""
 
     @model_validator(mode="after")
     def _one_condition(self) -> Gate:
@@ -256,12 +276,59 @@ class Gate(Section):
             raise ValueError("`margin` goes with `not_worse_than`")
         if self.margin is not None and self.margin.points is None:
             raise ValueError("`margin` is given in points")
+        if self.min_rows is not None and self.slice is None:
+            raise ValueError("`min_rows` goes with `slice`")
         return self
 
     @property
     def rival(self) -> str | None:
         """The model this gate compares with, if any."""
         return self.beats or self.not_worse_than
+
+
+class CustomMetric(Section):
+    """A metric of the spec's own: exactly one of `contains`, `regex`, `numeric`, `semantic`, `judge`, `command`."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    """What `metrics` and gates call it."""
+    contains: Annotated[str, Field(min_length=1)] | None = None
+    """Text: 1 for an answer that contains it, else 0."""
+    ignore_case: bool = False
+    """Whether case does not matter, with `contains` and `regex`."""
+    regex: Annotated[str, Field(min_length=1)] | None = None
+    """Python regular expression: 1 for an answer in which it is found, else 0."""
+    numeric: Literal["last", "whole"] | None = None
+    """1 for an answer whose number is the reference's, else 0: the last number of each text, or the whole text."""
+    tolerance: Annotated[float, Field(ge=0)] = 0.0
+    """Difference that is tolerated, with `numeric`."""
+    relative: bool = False
+    """Whether the tolerance is a share of the reference."""
+    semantic: Name | None = None
+    """Cosine similarity of answer and reference by an embedding model under `embeddings` of registry/config.yaml."""
+    judge: Name | None = None
+    """Opinion, between 0 and 1, of the language model at an endpoint under `endpoints` of registry/config.yaml."""
+    rubric: str | None = None
+    """Text file beside the spec that tells the judge what a good answer is."""
+    calibration: str | None = None
+    """JSONL file beside the spec with a person's labels of at least 50 answers; no gate uses a judge without."""
+    command: Name | None = None
+    """Scores by a program that registry/config.yaml names under `metrics`."""
+
+    @model_validator(mode="after")
+    def _one_way_to_measure(self) -> CustomMetric:
+        ways = ("contains", "regex", "numeric", "semantic", "judge", "command")
+        if sum(getattr(self, way) is not None for way in ways) != 1:
+            raise ValueError(f"give exactly one of {', '.join(ways)}")
+        if (self.rubric is None) != (self.judge is None):
+            raise ValueError("`judge` and `rubric` go together")
+        if self.calibration is not None and self.judge is None:
+            raise ValueError("`calibration` goes with `judge`")
+        return self
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether its rows may have values between 0 and 1."""
+        return not (self.contains or self.regex or self.numeric)
 
 
 class Evaluation(Section):
@@ -273,6 +340,10 @@ class Evaluation(Section):
     """Metrics to compute; `format_compliance` is always added when there is an output format."""
     primary: MetricName
     """The metric in the headline; one of `metrics`."""
+    custom_metrics: list[CustomMetric] = []
+    """Metrics of the spec's own; listed in `metrics` too, they are computed."""
+    slices: list[str] = []
+    """Fields (of the source row, or of a JSON answer) by whose values results are told apart, such as `language`."""
     output_format: OutputFormat | Literal["none"] = "none"
     """Format contract of training answers, test references and the model's outputs alike."""
     generation: Generation = Generation()

@@ -24,7 +24,10 @@ PATTERNS = {
     r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$": "a version of three numbers, such as 1.0.0",
     r"^[a-z][a-z0-9_]*(\.[A-Za-z0-9_-]+)?$": "a metric, such as exact_match or exact_match.queue",
     r"^\d+(\.\d+)?\s*%$": "a percentage, such as 10%",
-    r"^(base|champion|version:\d+\.\d+\.\d+)$": "`base`, `champion` or a version, such as version:1.2.0",
+    r"^(base|champion|version:\d+\.\d+\.\d+|spec:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$": (
+        "`base`, `champion` or a version, such as version:1.2.0, or spec:NAME"
+    ),
+    r"^[a-z][a-z0-9_]*$": "a metric's name: lowercase letters, digits and underscores",
     r"^[0-9a-f]{64}$": "a sha256 of 64 lowercase hexadecimal digits",
 }
 

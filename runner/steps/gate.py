@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
 from runner.evaluation.gates import judge, overall
-from runner.evaluation.metrics import SubjectScores
+from runner.evaluation.scores import Scores
 from runner.steps.context import StepContext, StepResult, to_json
 
 
 def run(context: StepContext) -> StepResult:
     """Judge the stored scores; fails closed when something is missing."""
     evaluation = context.subject.spec.evaluation
-    stored = json.loads(context.registry.read(context.output("score", "scores")))
-    scores = {subject: SubjectScores.model_validate(values) for subject, values in stored.items()}
+    scores = Scores.model_validate_json(context.registry.read(context.output("score", "scores"))).subjects
     champion = context.champion.version if context.champion else None
     verdicts = judge(evaluation.gates, scores, champion)
     outcome = overall(verdicts)

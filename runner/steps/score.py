@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from runner.evaluation.metrics import score_answers
+from runner.evaluation.scores import Scores
 from runner.plan.decision import SUBJECTS
 from runner.steps.context import StepContext, StepResult, to_json
 
@@ -13,15 +14,14 @@ def run(context: StepContext) -> StepResult:
     """Score every subject that answered, on the same rows with the same contract."""
     spec, contract = context.subject.spec, context.contract()
     rows = context.rows("test")
-    scores = {
+    subjects = {
         subject: score_answers(rows, _answers(context, subject), spec.evaluation.metrics, spec.dataset.label, contract)
         for subject, step in SUBJECTS.items()
         if step in context.records
     }
-    stored = context.registry.put_bytes(
-        to_json({name: score.model_dump(mode="json") for name, score in scores.items()})
-    )
-    return StepResult({"scores": stored}, {name: dict(score.values) for name, score in scores.items()})
+    scores = Scores(rows=[row.id for row in rows], subjects=subjects)
+    stored = context.registry.put_bytes(to_json(scores.model_dump(mode="json")))
+    return StepResult({"scores": stored}, {name: dict(score.values) for name, score in subjects.items()})
 
 
 def _answers(context: StepContext, subject: str) -> dict[str, str]:

@@ -39,7 +39,7 @@ GOLDEN = {
     "train": "0760e3b2036d6202",
     "predict": "3b621791020c3082",
     "predict_base": "9799b57a8173905e",
-    "score": "dcb7bea1a66f303d",
+    "score": "7afdc514636de31c",
     "gate": "eb88a0e1e862d79e",
 }
 
