@@ -136,8 +136,13 @@ def predict_inputs(
     )
 
 
-def score_inputs(spec: Spec, prepared: Record, answers: Mapping[str, Record], contract: object) -> Inputs:
-    """Decide the scores: references, answers by subject, metrics, label field and format contract."""
+def score_inputs(
+    spec: Spec, prepared: Record, answers: Mapping[str, Record], contract: object, measures: object = None
+) -> Inputs:
+    """Decide the scores: references, answers by subject, metrics, label field and format contract.
+
+    `measures` is what decides metrics from outside (`evaluation.outside`): programs, rubrics, models.
+    """
     return _present(
         {
             "implementation": IMPLEMENTATION["score"],
@@ -146,6 +151,7 @@ def score_inputs(spec: Spec, prepared: Record, answers: Mapping[str, Record], co
             "metrics": sorted(spec.evaluation.metrics),
             "label": spec.dataset.label,
             "contract": contract,
+            "measures": measures,
         }
     )
 
