@@ -6,7 +6,7 @@ with open_grader(custom, config, loaded, cache) as grader:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
