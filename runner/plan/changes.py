@@ -30,6 +30,7 @@ SPEC_PATHS: Mapping[str, str] = {
     "gates": "evaluation.gates",
     "generation": "evaluation.generation",
     "label": "dataset.label",
+    "measures": "evaluation.custom_metrics",
     "metrics": "evaluation.metrics",
     "on_inconclusive": "evaluation.on_inconclusive",
     "slices": "evaluation.slices",

@@ -137,8 +137,13 @@ def predict_inputs(
     )
 
 
-def score_inputs(spec: Spec, prepared: Record, answers: Mapping[str, Record], contract: object) -> Inputs:
-    """Decide the scores: references, answers by subject, metrics, label field and format contract."""
+def score_inputs(
+    spec: Spec, prepared: Record, answers: Mapping[str, Record], contract: object, measures: object = None
+) -> Inputs:
+    """Decide the scores: references, answers by subject, metrics, label field and format contract.
+
+    `measures` is what decides metrics from outside (`evaluation.outside`): programs, rubrics, models.
+    """
     return _present(
         {
             "implementation": IMPLEMENTATION["score"],
@@ -149,6 +154,7 @@ def score_inputs(spec: Spec, prepared: Record, answers: Mapping[str, Record], co
             "contract": contract,
             "slices": _slices(spec),
             **beside_rows(prepared),
+            "measures": measures,
         }
     )
 
