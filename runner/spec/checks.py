@@ -35,6 +35,7 @@ def check(document: Document, folder: Path) -> list[Finding]:
         *_plain_file(document, folder, "chat_template"),
         *_files_of_judges(document, folder),
         *_gates(document),
+        *_samples(document),
         *unsupported(document),
     ]
 
@@ -144,3 +145,13 @@ def _gates(document: Document) -> list[Finding]:
             message = f"the gate's metric `{excerpt(metric)}` is not measured"
             findings += _found(document, path, message, f"measured: {', '.join(sorted(measured))}")
     return findings
+
+
+def _samples(document: Document) -> list[Finding]:
+    """Several answers say more than one only where they can differ."""
+    path = "evaluation.generation.samples"
+    samples = document.at(path)
+    if not isinstance(samples, int) or samples <= 1 or document.at("evaluation.generation.temperature"):
+        return []
+    message = f"`samples: {samples}` with temperature 0: greedy answers repeat themselves"
+    return _found(document, path, message, "set temperature, such as `temperature: 0.7`, or leave `samples` out")
