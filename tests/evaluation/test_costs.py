@@ -1,6 +1,6 @@
 import pytest
 
-from runner.evaluation.costs import cost_per_1000
+from runner.evaluation.costs import cost_per_1000, mean_tokens
 
 TOKENS = {"input_per_million": 0.5, "output_per_million": 2.0}
 HOURLY = {"usd_per_hour": 3.6}
@@ -21,3 +21,9 @@ HOURLY = {"usd_per_hour": 3.6}
 )
 def test_cost(prices, figures, cost):
     assert cost_per_1000(prices, *figures) == (cost if cost is None else pytest.approx(cost))
+
+
+def test_means_of_stored_answers():
+    lines = b'{"prompt_tokens": 10, "completion_tokens": 2}\n{"prompt_tokens": 30, "completion_tokens": 3}\n'
+    assert mean_tokens(lines) == (20.0, 2.5)
+    assert mean_tokens(b"") == (None, None)
