@@ -21,8 +21,8 @@ _SUFFIXES: dict[str, Format] = {
 }
 
 
-def format_of(asked: Format | None, out: Path | None) -> Format:
-    """Return the format that was asked for, else the one of the file, else Markdown.
+def format_of(asked: Format | None, out: Path | None, otherwise: Format) -> Format:
+    """Return the format that was asked for, else the one of the file, else `otherwise`.
 
     Raises:
         UsageError: when a file's suffix names none.
@@ -30,7 +30,7 @@ def format_of(asked: Format | None, out: Path | None) -> Format:
     if asked is not None:
         return asked
     if out is None or str(out) == "-" or str(out).startswith("/dev/"):
-        return "markdown"
+        return otherwise
     found = _SUFFIXES.get(out.suffix.lower())
     if found is None:
         raise UsageError(
@@ -57,7 +57,6 @@ def render(report: Report, form: Format) -> str:
 
             return render_text(report)
         case "html":
-            from runner.report.html import render_html  # type: ignore[import-not-found]
+            from runner.report.html import render_html
 
-            html: str = render_html(report)
-            return html
+            return render_html(report)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from runner.evaluation.catalog import Unit
 from runner.evaluation.gates import Outcome, Verdict
 from runner.report.parts import (
     Approval,
@@ -23,7 +24,6 @@ from runner.report.parts import (
     SpecChange,
     Subject,
     TrainingSummary,
-    Unit,
     Wear,
 )
 
