@@ -9,9 +9,9 @@ from runner.data.rows import rows_from_jsonl
 from runner.errors import UsageError
 from runner.evaluation.gates import Verdict
 from runner.evaluation.scores import Scores
-from runner.plan.decision import SUBJECTS
+from runner.plan.decision import answered
 from runner.plan.walk import Walk
-from runner.registry.facts import Step
+from runner.registry.facts import Record, Step
 from runner.report.build import build_report
 from runner.report.model import Report
 
@@ -43,7 +43,7 @@ def gather_report(walk: Walk) -> Report:
         scores=scores,
         verdicts=[Verdict.model_validate(verdict) for verdict in _json(walk, "gate", "verdicts")],
         rows=rows_from_jsonl(_bytes(walk, "prepare", "test")),
-        answers={subject: _answers(walk, step) for subject, step in SUBJECTS.items() if step in walk.records},
+        answers={subject: _answers(walk, record) for subject, record in answered(walk.records).items()},
         curve=_json(walk, "train", "curve"),
         training=_training_lines(walk),
         card=_json(walk, "prepare", "card"),
@@ -69,6 +69,6 @@ def _training_lines(walk: Walk) -> list[dict[str, Any]]:
     return [json.loads(line) for line in _bytes(walk, "train", "metrics").splitlines()]
 
 
-def _answers(walk: Walk, step: Step) -> dict[str, str]:
-    answers = map(json.loads, _bytes(walk, step, "answers").splitlines())
+def _answers(walk: Walk, record: Record) -> dict[str, str]:
+    answers = map(json.loads, walk.reader.read(record.outputs["answers"]).splitlines())
     return {answer["prompt_id"]: answer["text"] for answer in answers}

@@ -6,7 +6,8 @@ import json
 
 from runner.evaluation.metrics import score_answers
 from runner.evaluation.scores import Scores
-from runner.plan.decision import SUBJECTS
+from runner.plan.decision import answered
+from runner.registry.facts import Record
 from runner.steps.context import StepContext, StepResult, to_json
 
 
@@ -15,15 +16,14 @@ def run(context: StepContext) -> StepResult:
     spec, contract = context.subject.spec, context.contract()
     rows = context.rows("test")
     subjects = {
-        subject: score_answers(rows, _answers(context, subject), spec.evaluation.metrics, spec.dataset.label, contract)
-        for subject, step in SUBJECTS.items()
-        if step in context.records
+        subject: score_answers(rows, _answers(context, record), spec.evaluation.metrics, spec.dataset.label, contract)
+        for subject, record in answered(context.records).items()
     }
     scores = Scores(rows=[row.id for row in rows], subjects=subjects)
     stored = context.registry.put_bytes(to_json(scores.model_dump(mode="json")))
     return StepResult({"scores": stored}, {name: dict(score.values) for name, score in subjects.items()})
 
 
-def _answers(context: StepContext, subject: str) -> dict[str, str]:
-    data = context.registry.read(context.output(SUBJECTS[subject], "answers"))
+def _answers(context: StepContext, record: Record) -> dict[str, str]:
+    data = context.registry.read(record.outputs["answers"])
     return {answer["prompt_id"]: answer["text"] for answer in map(json.loads, data.splitlines())}
