@@ -17,6 +17,7 @@ from runner.evaluation.conditions import title
 from runner.evaluation.reasons import beats_words, not_worse_words, threshold_words
 from runner.evaluation.scores import SubjectScores
 from runner.evaluation.statistics import clopper_pearson
+from runner.evaluation.thresholds import threshold_of
 from runner.evaluation.words import percent, points
 from runner.registry.facts import Fact
 from runner.spec.models import Gate
@@ -51,6 +52,8 @@ class Verdict(Fact):
     """One-sided 95 % lower bound of the difference; of the value for a plain threshold."""
     high: float | None = None
     """One-sided 95 % upper bound."""
+    threshold: float | None = None
+    """What the gate asks: of the difference, or of the value for a plain threshold; None in older records."""
 
 
 def judge(gates: Sequence[Gate], scores: Mapping[str, SubjectScores], champion: str | None) -> list[Verdict]:
@@ -65,7 +68,11 @@ def judge(gates: Sequence[Gate], scores: Mapping[str, SubjectScores], champion: 
         GituneError: when a rival, metric or row is missing, a value is no number, two models were not scored on the
             same rows, or a gate cannot be reached.
     """
-    return [_judge(gate, scores, champion) for gate in gates]
+    return [_with_threshold(gate, _judge(gate, scores, champion)) for gate in gates]
+
+
+def _with_threshold(gate: Gate, verdict: Verdict) -> Verdict:
+    return verdict.model_copy(update={"threshold": threshold_of(gate, verdict.rival_value)})
 
 
 def overall(verdicts: Sequence[Verdict]) -> Outcome:

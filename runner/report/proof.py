@@ -16,7 +16,7 @@ from runner.digest import digest_json
 from runner.errors import RegistryError
 from runner.evaluation.gates import Verdict, overall
 from runner.plan.decision import answered
-from runner.plan.keys import template_digest
+from runner.plan.keys import beside_rows, template_digest
 from runner.plan.rulings import name_of
 from runner.registry.chain import record_digest, sealed_records
 from runner.registry.facts import STEPS, Record, Step, Version
@@ -128,7 +128,8 @@ def _expected(step: Step, records: Mapping[Step, Record], version: Version) -> d
             answers: dict[str, object] = {
                 f"answers.{subject}": record.outputs["answers"].digest for subject, record in answered(records).items()
             }
-            return output("prepare", "test") | answers
+            beside = beside_rows(records["prepare"]) if "prepare" in records else {}
+            return output("prepare", "test") | beside | answers
         case "gate":
             return output("score", "scores")
         case _:
