@@ -163,8 +163,8 @@ def data(report: Report, room: int) -> Html:
     left = Counter(_TITLES[row.status] for row in rows[kept:])
     note = ", ".join(f"{count} {title}" for title, count in left.items())
     return render(
-        note and el("p", f"Left out here, to keep this file small: {note}. `gitune report --json` has every row.", class_="note", id="left-out"),
-        el("script", Html(payload), type="application/octet-stream", id="data"),
+        el("p", f"Left out here, to keep this file small: {note}. `gitune report --json` has every row.", class_="note", id="left-out") if note else None,
+        el("script", Html(payload), type="application/octet-stream", id="row-data"),
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ Child = Union[str, int, float, None, Iterable["Child"]]
 """What stands inside an element; None stands for nothing."""
 
 
-def el(name: str, *children: Child, **attributes: str | float | bool | None) -> Html:
+def el(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Html:
     """Make one element.
 
     Args:
@@ -72,7 +72,8 @@ def text(value: str, limit: int = 4000) -> Html:
     """Show text of data or models: line breaks kept, its reading direction kept to itself, cut with a note."""
     shown = value if len(value) <= limit else value[:limit]
     left = len(value) - len(shown)
-    return render(el("span", shown, class_="t"), left and el("span", f" … {left:,} more characters", class_="note"))
+    note = el("span", f" … {left:,} more characters", class_="note") if left else None
+    return render(el("span", shown, class_="t"), note)
 
 
 def table(header: Iterable[Child], rows: Iterable[Iterable[Child]], *, caption: str, class_: str | None = None) -> Html:

@@ -91,7 +91,7 @@ def changes(report: Report) -> Html:
     left = len(report.changed) - len(rows)
     return render(
         table(["what", "before", "now", "in words"], rows, caption=f"Changed since {report.changed_since}"),
-        left and el("p", f"{left} more changes were left out.", class_="note"),
+        el("p", f"{left} more changes were left out.", class_="note") if left else None,
     )
 
 

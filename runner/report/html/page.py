@@ -48,10 +48,10 @@ def _sections(report: Report) -> list[tuple[str, str, Html]]:
     return [
         ("gates", "Gates", verdict.gates(report)),
         ("metrics", "Metrics", verdict.metrics(report)),
-        ("rows", "Rows", explorer.explorer(report)),
         ("slices", "Slices", results.slices(report)),
         ("format", "Output format", results.compliance(report)),
         ("confusion", "Confused labels", results.confusion(report)),
+        ("rows", "Rows", explorer.explorer(report)),
         ("training", "Training", origins.training(report)),
         ("costs", "Time and cost", results.costs(report)),
         ("data", "Data", origins.data(report)),

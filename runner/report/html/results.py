@@ -66,7 +66,7 @@ def slices(report: Report) -> Html:
     left = len(report.slices) - len(rows)
     return render(
         table(["slice", "rows", *names, "Δ base", ""], rows, caption=f"{report.slices[0].metric} by slice", class_="heat"),
-        left and el("p", f"{left} more slices are in `gitune report --json`.", class_="note"),
+        el("p", f"{left} more slices are in `gitune report --json`.", class_="note") if left else None,
     )
 
 

@@ -31,12 +31,16 @@ def head(report: Report) -> Html:
         el("h1", badge(report.outcome), " ", el("span", report.decision, class_="t")),
         el("p", el("b", text(found.metric)), f" {rise} ", el("b", difference_words(found.difference, found.unit)), class_="rise"),
         el("p", f"{passed} of {len(report.verdicts)} gates pass. One-sided 95 % bounds of the difference {bounds}, {found.n} test rows.", class_="note"),
-        el("p", el("b", f"{changes.fixed} fixed, {changes.broken} broken"), f", {changes.unchanged} unchanged against base ({changes.metric})."),
+        el("p", _row_link("fixed", changes.fixed), ", ", _row_link("broken", changes.broken), f", {changes.unchanged} unchanged against base ({changes.metric})."),
         el("p", text(report.next_step), class_="next"),
         _said(report),
         el("button", "Dark or light", type="button", id="theme", hidden=True),
         class_=f"head {report.outcome.lower()}",
     )  # fmt: skip
+
+
+def _row_link(status: str, count: int) -> Html:
+    return el("a", el("b", f"{count} {status}"), href=f"#filter={status}") if count else el("b", f"0 {status}")
 
 
 def _said(report: Report) -> Iterable[Html]:
@@ -76,7 +80,7 @@ def gates(report: Report) -> Html:
     return render(
         table(["verdict", "required", "measured", "interval", "why"], rows, caption="Gates: all must pass", class_="gates"),
         el("p", "Dot: measured; bar: 95 % bounds; dashed line: what is required; grey line: no difference.", class_="note"),
-        left and el("p", f"{left} more gates were left out.", class_="note"),
+        el("p", f"{left} more gates were left out.", class_="note") if left else None,
     )  # fmt: skip
 
 
