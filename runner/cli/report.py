@@ -7,15 +7,18 @@ from pathlib import Path
 import click
 
 from runner.cli.project import open_project
+from runner.errors import GituneError, UsageError
 from runner.plan.build import look
 from runner.plan.walk import Walk
+from runner.report.formats import FORMATS, Format, format_of, render
 from runner.report.gather import gather_report
-from runner.report.markdown import render_markdown
+from runner.report.junit import render_junit_error
 
 
 @click.command()
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--format", "asked", type=click.Choice(FORMATS), help="How to write it; else what FILE ends in says.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "-o",
     "--out",
@@ -23,12 +26,24 @@ from runner.report.markdown import render_markdown
     help="Write it to FILE; - is stdout.",
 )
 @click.pass_obj
-def report(directory: Path, name: str, as_json: bool, out: Path | None) -> None:
+def report(directory: Path, name: str, asked: Format | None, as_json: bool, out: Path | None) -> None:
     """Render what NAME's evaluation found: gates, metrics, loss curve, examples."""
+    if as_json and asked not in (None, "json"):
+        raise UsageError(f"--json and --format {asked} ask for two formats", hint="leave one out")
+    form = format_of("json" if as_json else asked, out)
     project = open_project(directory)
-    (subject,) = project.subjects([name])
-    found = gather_report(look(Walk(subject, project.registry, project.delivery())))
-    text = found.model_dump_json(indent=2) + "\n" if as_json else render_markdown(found)
+    try:
+        (subject,) = project.subjects([name])
+        found = gather_report(look(Walk(subject, project.registry, project.delivery())))
+    except GituneError as error:
+        # A missing file would look like no tests at all to whoever collects them.
+        if form == "junit":
+            _write(render_junit_error(name, error), out)
+        raise
+    _write(render(found, form), out)
+
+
+def _write(text: str, out: Path | None) -> None:
     if out is None or str(out) == "-":
         click.echo(text, nl=False)
         return

@@ -13,7 +13,6 @@ from runner.errors import GituneError
 from runner.spec.models import CustomMetric
 
 Kind = Literal["binary", "graded", "corpus", "measure"]
-Unit = Literal["share", "seconds", "tokens", "usd", "loss"]
 
 FORMAT_COMPLIANCE = "format_compliance"
 
@@ -29,7 +28,7 @@ class Metric:
     together; `measure`: of the model or its training and not of answers."""
     better: Literal["higher", "lower"] = "higher"
     """Which way is up."""
-    unit: Unit = "share"
+    unit: Literal["share", "seconds", "tokens", "usd", "loss"] = "share"
     """`share`: between 0 and 1, told in percent; differences in points."""
     fields: bool = False
     """Whether `NAME.FIELD` measures one field of a JSON answer."""
