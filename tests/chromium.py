@@ -80,7 +80,9 @@ class _Reader(HTMLParser):
                 pass
 
     def handle_data(self, data):
-        path = tuple(part for name, identifier in self.path for part in (f"#{identifier}" if identifier else None, name) if part)
+        path = tuple(
+            part for name, identifier in self.path for part in (f"#{identifier}" if identifier else None, name) if part
+        )
         self.dom.texts.append((path, data))
 
 

@@ -21,7 +21,7 @@ ATTACKS = (
     "<meta http-equiv=refresh content='0;url=http://attacker.test/away'>",
     "<base href='http://attacker.test/'><form action='http://attacker.test/'>",
     "</template></pre></textarea></title></style>",
-    "\" onmouseover=\"document.title='XSS'\" autofocus onfocus=\"document.title='XSS'\" x=\"",
+    '" onmouseover="document.title=\'XSS\'" autofocus onfocus="document.title=\'XSS\'" x="',
     "' onfocus='document.title=1",
     "[x](javascript:alert(1)) ![i](http://attacker.test/i.png) https://attacker.test",
     "| a | b |\n| - | - |\n| 1 | 2 |",

@@ -57,7 +57,6 @@ def render(report: Report, form: Format) -> str:
 
             return render_text(report)
         case "html":
-            from runner.report.html import render_html  # type: ignore[import-not-found]
+            from runner.report.html import render_html
 
-            html: str = render_html(report)
-            return html
+            return render_html(report)

@@ -3,10 +3,10 @@
 import re
 
 import pytest
-
 from chromium import needs_chromium, open_page
 from hostile import ATTACKS, with_text
 from reports import make_report, make_row
+
 from runner.report.html import render_html
 
 pytestmark = needs_chromium
@@ -69,7 +69,9 @@ def test_hostile_text_is_only_text(opened, attack, policy):
 
 
 def test_hostile_text_is_shown_as_it_is(opened):
-    shown = opened(render_html(hostile_report("<img src=x onerror=alert(1)> </script> <!-- & ]]>")), "#filter=all").text_of("list")
+    shown = opened(
+        render_html(hostile_report("<img src=x onerror=alert(1)> </script> <!-- & ]]>")), "#filter=all"
+    ).text_of("list")
     assert "<img src=x onerror=alert(1)> </script> <!-- & ]]>" in shown
 
 
@@ -120,7 +122,9 @@ def test_an_address_says_what_is_shown(opened, fragment, counted):
 
 def test_the_address_of_a_row_opens_it_with_its_differences(opened):
     rows = [make_row(number) for number in range(120)]
-    rows[70] = make_row(70, id="the-row", expected="a grey cat", answers={"base": "quite other", "tuned": "a gray cat 😀"})
+    rows[70] = make_row(
+        70, id="the-row", expected="a grey cat", answers={"base": "quite other", "tuned": "a gray cat 😀"}
+    )
     seen = opened(render_html(make_report().model_copy(update={"rows": rows})), "#filter=all&row=the-row")
     marks = [(path[-1], text) for path, text in seen.texts if path[-1:] in (("ins",), ("del",))]
     assert marks == [("ins", "quite other"), ("del", "e"), ("ins", "a"), ("ins", " 😀")]
@@ -142,7 +146,10 @@ def test_keys_move_and_leave(opened):
     }, 3000))</script>"""
     page = without_policy(render_html(make_report())).replace("</body>", f"{hands}</body>")
     first, second = f"{0:016x}-0", f"{8:016x}-0"
-    assert opened(page).title == f"{first} {second} {first} {second} search none #filter=both_wrong Rows 1 to 15 of 15, of 120 in all."
+    assert (
+        opened(page).title
+        == f"{first} {second} {first} {second} search none #filter=both_wrong Rows 1 to 15 of 15, of 120 in all."
+    )
 
 
 def test_an_answer_of_a_megabyte_is_cut_with_a_note(opened):
