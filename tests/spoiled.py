@@ -1,10 +1,11 @@
 """Reports with any text in any place, for what every rendering must survive."""
 
 from datetime import UTC, datetime
+from typing import get_args
 
 from hypothesis import strategies as st
 
-from runner.report.model import ConfusedPair, Confusion, Nearest, ReportRow, SliceValue
+from runner.report.model import ConfusedPair, Confusion, Nearest, ReportRow, SliceValue, Status
 from runner.report.parts import Approval, DataFinding, Finding, SpecChange, Wear
 
 PIECES = [
@@ -16,11 +17,14 @@ texts = st.lists(st.sampled_from(PIECES), max_size=8).map("".join) | st.text()
 huge = texts | texts.map(lambda text: (text or "x") * 3000)
 shares = st.floats(0, 1)
 
+statuses = st.sampled_from(get_args(Status))
+
 rows = st.lists(
     st.builds(
         ReportRow,
         id=texts,
-        status=st.sampled_from(["fixed", "broken", "both_right", "both_wrong", "format_error", "unanswered"]),
+        status=statuses,
+        champion_status=st.none() | statuses,
         where=texts,
         input=huge,
         expected=huge,

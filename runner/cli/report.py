@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.cli.project import open_project
+from runner.cli.project import Project, open_project
 from runner.errors import GituneError, UsageError
 from runner.plan.build import look
 from runner.plan.walk import Walk
@@ -25,22 +25,42 @@ from runner.report.junit import render_junit_error
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
     help="Write it to FILE; - is stdout.",
 )
+@click.option("--compare", nargs=2, metavar="A B", help="Compare two versions row by row instead.")
+@click.option("--common-rows", is_flag=True, help="Compare on the rows that both test sets have.")
 @click.pass_obj
-def report(directory: Path, name: str, asked: Format | None, as_json: bool, out: Path | None) -> None:
+def report(
+    directory: Path,
+    name: str,
+    asked: Format | None,
+    as_json: bool,
+    out: Path | None,
+    compare: tuple[str, str] | None,
+    common_rows: bool,
+) -> None:
     """Render what NAME's evaluation found: gates, metrics, loss curve, examples."""
     if as_json and asked not in (None, "json"):
         raise UsageError(f"--json and --format {asked} ask for two formats", hint="leave one out")
-    form = format_of("json" if as_json else asked, out)
+    form = format_of("json" if as_json else asked, out, otherwise="text" if compare else "markdown")
     project = open_project(directory)
+    if compare is None:
+        _write(_rendered(project, name, form, out), out)
+        return
+    from runner.cli.report_compare import compared
+
+    if form in ("junit", "html"):
+        raise UsageError(f"a comparison is not written as {form}", hint="use --format markdown, json or text")
+    _write(compared(project, name, compare, form, common_rows=common_rows), out)
+
+
+def _rendered(project: Project, name: str, form: Format, out: Path | None) -> str:
     try:
         (subject,) = project.subjects([name])
-        found = gather_report(look(Walk(subject, project.registry, project.delivery())))
+        return render(gather_report(look(Walk(subject, project.registry, project.delivery()))), form)
     except GituneError as error:
         # A missing file would look like no tests at all to whoever collects them.
         if form == "junit":
             _write(render_junit_error(name, error), out)
         raise
-    _write(render(found, form), out)
 
 
 def _write(text: str, out: Path | None) -> None:

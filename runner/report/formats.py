@@ -21,8 +21,8 @@ _SUFFIXES: dict[str, Format] = {
 }
 
 
-def format_of(asked: Format | None, out: Path | None) -> Format:
-    """Return the format that was asked for, else the one of the file, else Markdown.
+def format_of(asked: Format | None, out: Path | None, otherwise: Format) -> Format:
+    """Return the format that was asked for, else the one of the file, else `otherwise`.
 
     Raises:
         UsageError: when a file's suffix names none.
@@ -30,7 +30,7 @@ def format_of(asked: Format | None, out: Path | None) -> Format:
     if asked is not None:
         return asked
     if out is None or str(out) == "-" or str(out).startswith("/dev/"):
-        return "markdown"
+        return otherwise
     found = _SUFFIXES.get(out.suffix.lower())
     if found is None:
         raise UsageError(

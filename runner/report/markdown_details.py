@@ -24,11 +24,12 @@ _ROWS = (50, 20, 5)
 
 def details_of(report: Report) -> Iterator[Section]:
     """Yield the folded parts in the order of the comment; rank says who may stay when there is little room."""
-    changes = report.changes
-    if report.worse:
-        yield _examples("Broken", "broken examples", report.worse, changes.broken, BROKEN, 10)
-    if report.better:
-        yield _examples("Fixed", "fixed examples", report.better, changes.fixed, FIXED, 11)
+    if worse := report.became("broken", "champion"):
+        yield _examples("Broken since the champion", "rows broken since the champion", worse, BROKEN, 9)
+    if worse := report.became("broken", "base"):
+        yield _examples("Broken", "broken examples", worse, BROKEN, 10)
+    if better := report.became("fixed", "base"):
+        yield _examples("Fixed", "fixed examples", better, FIXED, 11)
     if report.slices:
         yield Section("slices", 8, lambda most: details("Slices", _slices(report.slices, most)), _ROWS)
     if any(found.pairs for found in report.confusion):
@@ -46,10 +47,10 @@ def details_of(report: Report) -> Iterator[Section]:
 _MADE = "How this was made, and how to make it again"
 
 
-def _examples(title: str, name: str, rows: Sequence[ReportRow], total: int, most: int, rank: int) -> Section:
+def _examples(title: str, name: str, rows: Sequence[ReportRow], most: int, rank: int) -> Section:
     def write(count: int) -> str:
         shown = rows[:count]
-        return details(f"{title}: {len(shown)} of {total} rows", "\n\n".join(map(_example, shown)))
+        return details(f"{title}: {len(shown)} of {len(rows)} rows", "\n\n".join(map(_example, shown)))
 
     whole = min(most, len(rows))
     return Section(name, rank, write, range(whole, 0, -1))

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from runner.evaluation.catalog import Unit
 from runner.evaluation.gates import Outcome, Verdict
 from runner.report.parts import (
     Approval,
@@ -23,7 +24,6 @@ from runner.report.parts import (
     SpecChange,
     Subject,
     TrainingSummary,
-    Unit,
     Wear,
 )
 
@@ -157,6 +157,8 @@ class ReportRow(ReportPart):
     """Row id."""
     status: Status
     """What became of it, against base."""
+    champion_status: Status | None = None
+    """The same against the champion; null without one."""
     where: str = ""
     """File and line it was read from."""
     input: str
@@ -294,12 +296,6 @@ class Report(ReportPart):
     next_step: str
     """What to do now, in one sentence."""
 
-    @property
-    def worse(self) -> Sequence[ReportRow]:
-        """The rows that only base has right."""
-        return [row for row in self.rows if row.status == "broken"]
-
-    @property
-    def better(self) -> Sequence[ReportRow]:
-        """The rows that only the tuned model has right."""
-        return [row for row in self.rows if row.status == "fixed"]
+    def became(self, status: Status, rival: Literal["base", "champion"]) -> Sequence[ReportRow]:
+        """Return the rows of which this became, against base or the champion."""
+        return [row for row in self.rows if (row.status if rival == "base" else row.champion_status) == status]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from runner.registry.facts import Step
-
-Unit = Literal["share", "seconds", "tokens", "usd", "loss"]
-"""What a metric counts, as `evaluation.catalog` says."""
 
 
 class ReportPart(BaseModel):

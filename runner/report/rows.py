@@ -17,6 +17,9 @@ from runner.report.model import TEXT_LIMIT, Nearest, ReportRow, RowChanges, Stat
 NEAREST_LIMIT = 300
 """Characters of a training row's texts that are kept beside a test row."""
 
+Pair = tuple[float | None, float | None]
+"""Value of a rival and of the tuned model; None: not answered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -32,7 +35,7 @@ class Judged:
         """Whether some row is neither right nor wrong."""
         return any(value not in (0.0, 1.0, None) for values in self.values.values() for value in values)
 
-    def pairs(self, rival: str) -> list[tuple[float | None, float | None]]:
+    def pairs(self, rival: str) -> list[Pair]:
         """Return the values of a rival and the tuned model, row by row."""
         return list(zip(self.values[rival], self.values["tuned"], strict=True))
 
@@ -90,17 +93,18 @@ def _status(base: float | None, tuned: float | None, *, breaks: bool) -> Status:
 
 def report_rows(evidence: Evidence, judged: Judged) -> list[ReportRow]:
     """Return every test row, in the order of the test split."""
-    pairs = judged.pairs("base")
-    return [_row(evidence, at, row, *pairs[at]) for at, row in enumerate(evidence.rows)]
+    base, champion = (judged.pairs(rival) if rival in judged.values else [] for rival in ("base", "champion"))
+    return [_row(evidence, at, base[at], champion[at] if champion else None) for at in range(len(evidence.rows))]
 
 
-def _row(evidence: Evidence, at: int, row: Row, base: float | None, tuned: float | None) -> ReportRow:
-    scores, prompt = evidence.scores, prompt_of(row)
-    violations = breaks_of(scores.subjects["tuned"], at)
+def _row(evidence: Evidence, at: int, base: Pair, champion: Pair | None) -> ReportRow:
+    scores, row = evidence.scores, evidence.rows[at]
+    prompt, violations = prompt_of(row), breaks_of(scores.subjects["tuned"], at)
     said = {name: told.texts[prompt.id] for name, told in evidence.answers.items() if prompt.id in told.texts}
     return ReportRow(
         id=row.id,
-        status=_status(base, tuned, breaks=bool(violations)),
+        status=_status(*base, breaks=bool(violations)),
+        champion_status=_status(*champion, breaks=bool(violations)) if champion else None,
         where=evidence.places.get(row.id, ""),
         input=shorten(_asked(row), TEXT_LIMIT),
         expected=shorten(reference_of(row), TEXT_LIMIT),

@@ -41,11 +41,12 @@ def test_changes_count_every_row_once(report):
 
 
 def test_examples_are_bounded_and_of_the_right_kind(report):
-    assert [row.id for row in report.worse] == ["0000000000000000-0", "0000000000000001-0"]
-    assert len(report.better) == 28
-    for row in report.better:
+    assert [row.id for row in report.became("broken", "base")] == ["0000000000000000-0", "0000000000000001-0"]
+    better = report.became("fixed", "base")
+    assert len(better) == 28
+    for row in better:
         assert row.answers["tuned"] == row.expected != row.answers["base"]
-    assert report.better[0].input == "Question number 4"  # without the system message
+    assert better[0].input == "Question number 4"  # without the system message
 
 
 def test_compliance_tells_violations(report):
@@ -142,7 +143,9 @@ def test_a_conversation_shows_its_turns(pieces):
     for name in ("base", "tuned"):
         pieces["answers"][name] = Told({prompt_of(row).id: "answer" for row in pieces["rows"]})
     report = built(pieces)
-    assert report.worse[0].input == "user: Hello\nassistant: How can I help?\nuser: Question number 0"
+    assert (
+        report.became("broken", "base")[0].input == "user: Hello\nassistant: How can I help?\nuser: Question number 0"
+    )
 
 
 def test_long_texts_are_cut_and_say_so():
