@@ -15,6 +15,7 @@ import torch
 
 from runner.errors import GituneError
 from runner.evaluation.grading import Graded
+from runner.models.checkpoint import quiet_transformers
 from runner.progress import Progress, Report
 
 BATCH = 32
@@ -32,16 +33,22 @@ class SemanticGrader:
     """
 
     def __init__(self, checkpoint: Path, report: Report) -> None:
-        from transformers import AutoModel, AutoTokenizer
-
+        transformers = quiet_transformers()
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
-            self._model: Any = AutoModel.from_pretrained(
-                checkpoint, local_files_only=True, use_safetensors=True, dtype=torch.float32
-            ).eval()
-        except (OSError, ValueError, KeyError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise GituneError(f"the embedding model {checkpoint} does not load: {reason}") from error
+            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
+            model, found = transformers.AutoModel.from_pretrained(
+                checkpoint,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise _unusable(checkpoint, (str(error).strip().splitlines() or [type(error).__name__])[0]) from error
+        # transformers would go on with random numbers in their place. Nothing is asked of a pooler.
+        if missing := sorted(name for name in found["missing_keys"] if not name.startswith("pooler.")):
+            raise _unusable(checkpoint, f"{len(missing)} weights are missing, such as {missing[0]}")
+        self._model: Any = model.eval()
         positions = getattr(self._model.config, "max_position_embeddings", None) or self._tokenizer.model_max_length
         self._longest = min(positions, self._tokenizer.model_max_length)
         self._report = report
@@ -72,3 +79,10 @@ class SemanticGrader:
             vectors = torch.nn.functional.normalize(means, dim=1)
             self._known.update(zip(batch, vectors, strict=True))
             self._report(Progress("embedding answers", start + len(batch), len(texts), "texts"))
+
+
+def _unusable(checkpoint: Path, reason: str) -> GituneError:
+    return GituneError(
+        f"the embedding model {checkpoint} does not load: {reason}",
+        hint="name a checkpoint with config.json, *.safetensors and tokenizer.json",
+    )

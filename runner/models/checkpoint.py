@@ -22,7 +22,7 @@ def load_tokenizer(checkpoint: Path, chat_template: str | None = None) -> Any:
     Raises:
         GituneError: when there is none.
     """
-    transformers = _quiet_transformers()
+    transformers = quiet_transformers()
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             checkpoint, local_files_only=True, trust_remote_code=False
@@ -69,7 +69,7 @@ def longest_context(checkpoint: Path) -> int | None:
 
 
 def _load(checkpoint: Path, **options: Any) -> Any:
-    transformers = _quiet_transformers()
+    transformers = quiet_transformers()
     from safetensors import SafetensorError
 
     try:
@@ -89,7 +89,8 @@ def _load(checkpoint: Path, **options: Any) -> Any:
     return model
 
 
-def _quiet_transformers() -> Any:
+def quiet_transformers() -> Any:
+    """Return the library, once it keeps to itself what users can do nothing about."""
     import transformers
 
     # Deprecations of its own internals, which our users can do nothing about.

@@ -79,7 +79,10 @@ def found_in(record: Record, history: History) -> Nearest:
 def explain_miss(inputs: Inputs, record: Record, subject: Subject, history: History) -> list[Change]:
     """Return what differs between these inputs and an earlier record's."""
     old, new = dict(_leaves(record.inputs)), dict(_leaves(inputs))
-    changed = [path for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path)]
+    both = _measured(record.inputs) & _measured(inputs)
+    changed = [
+        path for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path) and _tells(path, both)
+    ]
     changes = []
     for path in changed:
         if path == "files":
@@ -90,6 +93,17 @@ def explain_miss(inputs: Inputs, record: Record, subject: Subject, history: Hist
             pairs = _within(path, old.get(path), new.get(path))
             changes += [_change(inner, was, now, subject, history) for inner, was, now in pairs]
     return changes
+
+
+def _measured(inputs: Inputs) -> set[str]:
+    """Return the metrics that need something outside."""
+    return set(inputs.get("measures") or ())
+
+
+def _tells(path: str, measured: set[str]) -> bool:
+    """Leave out what a metric needs that came or went: `metrics` tells that."""
+    head, _, rest = path.partition(".")
+    return head != "measures" or rest.partition(".")[0] in measured
 
 
 def describe(changes: Sequence[Change], subject: Subject) -> str:

@@ -26,7 +26,13 @@ def tiny(tmp_path_factory):
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("bert")
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"where is my parcel it did not arrive red blue".split()]
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        *["where", "is", "my", "parcel", "it", "did", "not", "arrive", "red", "blue"],
+    ]
     vocabulary = {word: number for number, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -88,6 +94,21 @@ def test_a_folder_that_is_no_model_is_told(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(GituneError, match="does not load"):
         similarities(tmp_path, ("a", "b"))
+
+
+def test_weights_that_are_missing_are_no_random_ones(tiny, tmp_path):
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    from runner.errors import GituneError
+
+    shutil.copytree(tiny, tmp_path / "model")
+    weights = load_file(tmp_path / "model/model.safetensors")
+    kept = {name: tensor for name, tensor in weights.items() if "layer.1.output.dense" not in name}
+    save_file(kept, tmp_path / "model/model.safetensors", {"format": "pt"})
+    with pytest.raises(GituneError, match="2 weights are missing, such as encoder"):
+        similarities(tmp_path / "model", ("a", "b"))
 
 
 def test_an_embedding_model_of_a_package_is_pinned_and_verified(tiny, tmp_path, monkeypatch):

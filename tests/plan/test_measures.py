@@ -11,7 +11,9 @@ from world import World
 
 from runner.errors import SpecError
 from runner.plan import keys
+from runner.plan.changes import explain_miss
 from runner.plan.symbols import step_inputs
+from runner.registry.facts import Record
 
 JUDGE = {"name": "polite", "judge": "big", "rubric": "rubric.md", "calibration": "cal.jsonl"}
 COMMAND = {"name": "close", "command": "scorer"}
@@ -203,3 +205,18 @@ def test_a_price_is_needed_where_costs_are_measured(world):
     assert subject(world).measures == {"cost_per_1000": {"usd_per_hour": 3}}
     (world.root / "registry/config.yaml").unlink()
     assert "cost_per_1000 needs a price" in problems(world)[0]
+
+
+def test_a_metric_that_is_new_is_told_by_its_name_alone(world):
+    def told(before, after):
+        old, new = before["score"], after["score"]
+        record = Record.model_construct(inputs=old, metrics={})
+        return [change.path for change in explain_miss(new, record, subject(world), None)]
+
+    use(world)
+    without = step_inputs(subject(world))
+    use(world, JUDGE)
+    first = step_inputs(subject(world))
+    assert not [path for path in told(without, first) if "rubric" in path or "model" in path]
+    write("specs/bot/rubric.md", "Is it kind?")(world)
+    assert told(first, step_inputs(subject(world))) == ["evaluation.custom_metrics.polite.rubric"]
