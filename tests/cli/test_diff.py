@@ -253,3 +253,37 @@ def test_loads_no_heavy_module(world):
     assert "exit 0" in done.stdout
     loaded = set(done.stdout.rsplit("LOADED", 1)[1].split())
     assert not loaded & {"torch", "transformers", "jsonschema", "numpy", "scipy", "xllamacpp", "phonenumbers", "rich"}
+
+
+def test_a_program_and_a_rubric_that_differ_change_how_a_spec_is_measured(world, capsys):
+    evaluation = world.spec["evaluation"]
+    evaluation["custom_metrics"] = [
+        {"name": "close", "command": "scorer"},
+        {"name": "polite", "judge": "big", "rubric": "rubric.md"},
+    ]
+    evaluation["metrics"] += ["close", "polite"]
+    config = {
+        "metrics": [{"name": "scorer", "command": ["python3", "scripts/score.py"]}],
+        "endpoints": [{"name": "big", "url": "https://localhost/v1", "model": "big-1"}],
+    }
+    for folder in ("scripts", "registry"):
+        (world.root / folder).mkdir(exist_ok=True)
+    files = {
+        "registry/config.yaml": yaml.safe_dump(config),
+        "scripts/score.py": "print(1)",
+        "specs/bot/rubric.md": "Is it polite?",
+    }
+    for name, text in files.items():
+        (world.root / name).write_text(text)
+    commit(world, "measured")
+    (world.root / "scripts/score.py").write_text("print(2)")
+    (world.root / "scripts/other.py").write_text("print(2)")
+    (world.root / "specs/bot/rubric.md").write_text("Is it kind?")
+    (spec,) = difference(world, capsys)["specs"]
+    assert (spec["class"], spec["flags"], spec["steps"]) == ("score_only", ["metrics_changed"], ["score", "gate"])
+    assert [change["path"] for change in spec["changes"]] == [
+        "metric close: files.scripts/score.py (content)",
+        "metric polite: rubric (content)",
+    ]
+    git(world, "checkout", "--quiet", "scripts", "specs")
+    assert difference(world, capsys)["specs"] == []
