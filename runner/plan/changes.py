@@ -31,6 +31,7 @@ SPEC_PATHS: Mapping[str, str] = {
     "generation": "evaluation.generation",
     "label": "dataset.label",
     "metrics": "evaluation.metrics",
+    "custom_metrics": "evaluation.custom_metrics",
     "on_inconclusive": "evaluation.on_inconclusive",
     "split": "dataset.split",
     "system_prompt": "dataset.system_prompt",

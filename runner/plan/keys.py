@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.digest import digest_bytes, digest_json
+from runner.evaluation.fit import FIT_METRICS
 from runner.models.base import BaseRef
 from runner.registry.facts import Content, Record, Step
 from runner.spec.models import Gate, Generation, Section, Spec, Training
@@ -136,18 +137,40 @@ def predict_inputs(
     )
 
 
-def score_inputs(spec: Spec, prepared: Record, answers: Mapping[str, Record], contract: object) -> Inputs:
-    """Decide the scores: references, answers by subject, metrics, label field and format contract."""
+def score_inputs(
+    spec: Spec, prepared: Record, answers: Mapping[str, Record], contract: object, trained: Record | None = None
+) -> Inputs:
+    """Decide the scores: references, answers by subject, metrics, label field and format contract.
+
+    Definitions of the spec's own metrics and the losses of the training count where they are used.
+    """
     return _present(
         {
             "implementation": IMPLEMENTATION["score"],
             "test": prepared.outputs["test"].digest,
             "answers": {subject: record.outputs["answers"].digest for subject, record in answers.items()},
             "metrics": sorted(spec.evaluation.metrics),
+            "custom_metrics": _custom_metrics(spec) or None,
+            "training": _losses(spec, trained),
             "label": spec.dataset.label,
             "contract": contract,
         }
     )
+
+
+def _custom_metrics(spec: Spec) -> Inputs:
+    """Return the definitions that are used, by name; what files beside the spec say is no part of them."""
+    return {
+        own.name: own.model_dump(mode="json", exclude_defaults=True, exclude={"name", "rubric", "calibration"})
+        for own in spec.evaluation.custom_metrics
+        if own.name in spec.evaluation.metrics
+    }
+
+
+def _losses(spec: Spec, trained: Record | None) -> Inputs | None:
+    if trained is None or FIT_METRICS.isdisjoint(spec.evaluation.metrics):
+        return None
+    return {name: trained.metrics.get(name) for name in ("train_loss", "validation_loss")}
 
 
 def gate_inputs(spec: Spec, scored: Record, champion: str | None) -> Inputs:

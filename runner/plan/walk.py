@@ -228,7 +228,9 @@ class Walk:
 
     def _score_inputs(self) -> keys.Inputs:
         answers = {subject: self.records[step] for subject, step in SUBJECTS.items() if step in self.records}
-        return keys.score_inputs(self.subject.spec, self.records["prepare"], answers, self._contract)
+        return keys.score_inputs(
+            self.subject.spec, self.records["prepare"], answers, self._contract, self.records.get("train")
+        )
 
     def _gate_of(self, released: Version) -> Decision:
         """Gates decide a release, once: the bad version, being live, must not block the way back."""
