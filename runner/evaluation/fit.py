@@ -26,13 +26,15 @@ def fit_values(wanted: Collection[str], training: Mapping[str, Any]) -> dict[str
     Raises:
         GituneError: when the training had no validation rows.
     """
-    if not wanted:
-        return {}
     validation, train = training.get("validation_loss"), training.get("train_loss")
-    if validation is None or not train:
+    values: dict[str, float | None] = {
+        "validation_loss": validation,
+        "overfit_gap": max(0.0, (validation - train) / train) if validation is not None and train else None,
+    }
+    found = {name: value for name in wanted if (value := values[name]) is not None}
+    if missing := sorted(set(wanted) - found.keys()):
         raise GituneError(
-            f"{', '.join(sorted(wanted))}: the training has no validation loss to compare",
+            f"{', '.join(missing)}: the training has no validation loss to compare",
             hint="set dataset.split.validation, or name files under dataset.validation",
         )
-    values = {"validation_loss": float(validation), "overfit_gap": max(0.0, (validation - train) / train)}
-    return {name: value for name, value in values.items() if name in wanted}
+    return found

@@ -151,7 +151,7 @@ def score_inputs(
             "answers": {subject: record.outputs["answers"].digest for subject, record in answers.items()},
             "metrics": sorted(spec.evaluation.metrics),
             "custom_metrics": _custom_metrics(spec) or None,
-            "training": _losses(spec, trained),
+            "losses": _losses(spec, trained),
             "label": spec.dataset.label,
             "contract": contract,
         }
@@ -167,10 +167,10 @@ def _custom_metrics(spec: Spec) -> Inputs:
     }
 
 
-def _losses(spec: Spec, trained: Record | None) -> Inputs | None:
+def _losses(spec: Spec, trained: Record | None) -> str | None:
     if trained is None or FIT_METRICS.isdisjoint(spec.evaluation.metrics):
         return None
-    return {name: trained.metrics.get(name) for name in ("train_loss", "validation_loss")}
+    return digest_json([trained.metrics.get("train_loss"), trained.metrics.get("validation_loss")])
 
 
 def gate_inputs(spec: Spec, scored: Record, champion: str | None) -> Inputs:

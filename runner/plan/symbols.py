@@ -41,8 +41,7 @@ def step_inputs(subject: Subject, prepared: Mapping[str, str] | None = None) -> 
 
     predict = {"base": answers(None), "tuned": answers(keys.step_key(train))}
     answered = {name: _yields({"answers": keys.step_key(inputs)}) for name, inputs in predict.items()}
-    losses = dict.fromkeys(("train_loss", "validation_loss"), keys.step_key(train))
-    trained = _yields({}).model_copy(update={"metrics": losses})
+    trained = _yields({}).model_copy(update={"metrics": {"validation_loss": keys.step_key(train)}})
     score = keys.score_inputs(spec, rows, answered, subject.contract, trained)
     gate = keys.gate_inputs(spec, _yields({"scores": keys.step_key(score)}), CHAMPION)
     deployment = spec.deployment
