@@ -101,10 +101,10 @@ def _averaged(metric: str, wanted: Array, found: Array, right: Array) -> Array:
     import numpy as np
 
     average, _, measure = metric.partition("_")
-    if average == "micro":
-        wanted, found, right = (counts.sum(axis=1, keepdims=True) for counts in (wanted, found, right))
     # A label that was not drawn is no class of that draw.
     found = np.where(wanted > 0, found, 0.0)
+    if average == "micro":
+        wanted, found, right = (counts.sum(axis=1, keepdims=True) for counts in (wanted, found, right))
     above, below = {"precision": (right, found), "recall": (right, wanted), "f1": (2 * right, wanted + found)}[measure]
     each = np.divide(above, below, out=np.zeros_like(right), where=below > 0)
     share = wanted if average == "weighted" else (wanted > 0).astype(np.float64)

@@ -20,7 +20,7 @@ Place = Literal["last", "whole"]
 
 _NUMBER = re.compile(
     r"(?:(?<![\w)])[-+][$€£¥]?)?"  # a sign, perhaps before a currency
-    r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
     r"(?:[eE][-+]?\d{1,6})?"
 )
 _ASCII = str.maketrans("\N{MINUS SIGN}\N{FULLWIDTH FULL STOP}\N{FULLWIDTH COMMA}", "-.,")

@@ -5,27 +5,16 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scoring import row, scored
 
 from runner.contract.labels import build_labels
 from runner.data.prompts import prompt_of
-from runner.data.rows import Row
 from runner.errors import GituneError, Location
 from runner.evaluation.answers import canonical, same_answer
 from runner.evaluation.catalog import METRICS, validate_metrics
 from runner.evaluation.metrics import score_answers
 from runner.evaluation.scores import SubjectScores
 from runner.evaluation.stored import Answers
-
-
-def row(question, answer):
-    return Row(f"id-{question}", [{"role": "user", "content": question}, {"role": "assistant", "content": answer}])
-
-
-def scored(pairs, metrics=("exact_match",), label=None, contract=None, **more):
-    """Score (reference, answer) pairs."""
-    rows = [row(f"question {number}", reference) for number, (reference, _) in enumerate(pairs)]
-    answers = {prompt_of(r).id: answer for r, (_, answer) in zip(rows, pairs, strict=True)}
-    return score_answers(rows, Answers.of(answers), metrics, label, contract, **more)
 
 
 @pytest.mark.parametrize(
