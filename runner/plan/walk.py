@@ -245,8 +245,9 @@ class Walk:
         return "the live version is this very model" if is_live else "no version to compare with"
 
     def _score_inputs(self) -> keys.Inputs:
-        prepared, measures = self.records["prepare"], self.subject.measures
-        return keys.score_inputs(self.subject.spec, prepared, answered(self.records), self._contract, measures)
+        prepared, trained, measures = self.records["prepare"], self.records.get("train"), self.subject.measures
+        answers = answered(self.records)
+        return keys.score_inputs(self.subject.spec, prepared, answers, self._contract, trained, measures=measures)
 
     def _gate_of(self, released: Version) -> Decision:
         """Gates decide a release, once: the bad version, being live, must not block the way back."""
