@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.report.escape import inline
+from runner.report.escape import inline, sentence
 from runner.report.markdown_details import details_of
 from runner.report.markdown_section import Section, length
 from runner.report.markdown_tables import compliance_section, metrics_section
@@ -64,7 +64,7 @@ def _head(report: Report) -> str:
     if report.champion_changes:
         changes += f", {changes_words(report.champion_changes)} against champion {inline(report.champion or '', 60)}"
     last = f"{changes} ({inline(report.changes.metric, 80)}). {inline(report.next_step, 600)}"
-    notes = [f"- {inline(note, 300)}" for note in report.notes[:10]]
+    notes = [f"- {sentence(note, 300)}" for note in report.notes[:10]]
     for words, rows in ((400, 50), (150, 50), (80, 25), (80, 10)):
         parts = [first, _gates(gate_words(report), words, rows), last]
         text = "\n\n".join([*parts, "\n".join(notes)] if notes else parts)
