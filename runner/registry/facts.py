@@ -199,6 +199,8 @@ class Version(Fact):
     """Keys of the steps that led here: the proof, by reference."""
     champion: str | None
     """Version that its gates compared with, if any."""
+    rivals: dict[str, str] = {}
+    """What `spec:other` stood for when its gates compared with it, such as `other@1.2.0`."""
     verdict: str
     """PASS, or INCONCLUSIVE let through by `on_inconclusive: warn` or an approval."""
     approval: Ruling | None = None

@@ -115,7 +115,7 @@ class Wear(ReportPart):
     candidates: int
     """Models scored on this test set so far, rejected ones too."""
     odds: float
-    """Odds that the luckiest of as many models no better than the rival passes the primary gate."""
+    """At most how likely one of them passes a gate by luck, were none of them better."""
     message: str
     """The same in a sentence."""
 
