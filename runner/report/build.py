@@ -62,7 +62,7 @@ def build_report(evidence: Evidence) -> Report:
         history=list(evidence.history),
         wear=evidence.wear,
         approval=_approval(evidence.approval),
-        notes=list(_notes(scores, evidence.champion)),
+        notes=[*_notes(scores, evidence.champion), *_warnings(records)],
         provenance=_provenance(spec, records, evidence.commit),
         next_step=_next_step(evidence, outcome, releasable=releasable),
     )
@@ -150,6 +150,12 @@ def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "findings" in card:
         found = card["findings"]["counts"]
         yield "findings", ", ".join(f"{kind['code']} {kind['count']} ({kind['severity']})" for kind in found) or "none"
+
+
+def _warnings(records: Mapping[Step, Record]) -> list[str]:
+    """Return what the gate step warned of; as sentences, for they stand alone here."""
+    told = records["gate"].metrics.get("warnings", []) if "gate" in records else []
+    return [f"{warning[:1].upper()}{warning[1:]}." for warning in told]
 
 
 def _provenance(spec: Spec, records: Mapping[Step, Record], commit: str | None) -> Provenance:
