@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from runner.registry.facts import Step
+
+Unit = Literal["share", "seconds", "tokens", "usd", "loss"]
+"""What a metric counts."""
 
 
 class ReportPart(BaseModel):
