@@ -89,18 +89,17 @@ def _gates(gates: list[GateWords], words: int, most: int) -> str:
 
 
 def _footer(report: Report) -> str:
-    made = report.provenance
-    test = f"test set {made.digests['test'][:12]}" if "test" in made.digests else "test set unknown"
-    used = f", {inline(report.wear.message, 300)}" if report.wear else ""
-    n = len(report.rows) or report.headline.n
-    near = (
-        f"scored with and without {report.near_rows} rows near training rows"
-        if report.near_rows
-        else ("no row near a training row" if report.rows and any(row.nearest for row in report.rows) else "")
-    )
-    with_ = made.scored_with or made.environment
-    tools = ", ".join(f"{inline(name, 20)} {inline(with_[name], 40)}" for name in _TOOLS if name in with_)
-    return "; ".join(part for part in (f"{test}, {n} rows{used}", near, f"seed {made.seed}", tools) if part)
+    """Say what the figures rest on: the test set and its wear, near rows, the seed, versions."""
+    made, n = report.provenance, len(report.rows) or report.headline.n
+    digest = f" {made.digests['test'][:12]}" if "test" in made.digests else ""
+    told = [f"Test set{digest}, {n} rows."]
+    if report.wear:
+        told.append(inline(report.wear.message, 300))
+    if report.near_rows:
+        told.append(f"Scored with and without the {report.near_rows} rows near training rows.")
+    tools = made.scored_with or made.environment
+    versions = [f"{inline(name, 20)} {inline(tools[name], 40)}" for name in _TOOLS if name in tools]
+    return " ".join([*told, ", ".join([f"Seed {made.seed}", *versions]) + "."])
 
 
 _TOOLS = ("gitune", "python", "torch", "transformers", "xllamacpp", "numpy")
