@@ -95,7 +95,7 @@ def _told(walk: Walk, record: Record) -> Told:
 
 def _wear(walk: Walk, rows: int) -> Wear:
     found = wear(walk.reader, walk.records["prepare"].outputs["test"].digest, rows)
-    return Wear(candidates=found.candidates, odds=found.odds_of_lucky_pass, message=found.message)
+    return Wear(candidates=found.candidates, odds=found.odds_of_lucky_pass, worn=found.is_worn, message=found.message)
 
 
 def _neighbours(walk: Walk) -> dict[str, list[Neighbour]]:

@@ -93,7 +93,7 @@ def _footer(report: Report) -> str:
     made, n = report.provenance, len(report.rows) or report.headline.n
     digest = f" {made.digests['test'][:12]}" if "test" in made.digests else ""
     told = [f"Test set{digest}, {n} rows."]
-    if report.wear:
+    if report.wear and not report.wear.worn:  # else it stands at the top
         told.append(inline(report.wear.message, 300))
     if report.near_rows:
         told.append(f"Scored with and without the {report.near_rows} rows near training rows.")

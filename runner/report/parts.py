@@ -119,6 +119,8 @@ class Wear(ReportPart):
     """Models scored on this test set so far, rejected ones too."""
     odds: float
     """At most how likely one of them passes a gate by luck, were none of them better."""
+    worn: bool = False
+    """Whether there are so many that a narrow pass proves little."""
     message: str
     """The same in a sentence."""
 
