@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping
 from runner.report.html.markup import Html, el, text
 from runner.report.model import ReportRow
 
-STATIC_TEXT = 600
+STATIC_TEXT = 400
 """Characters of a text that are readable without JavaScript; the explorer shows more."""
 _HEAD = 90
 """Characters of a text in the line that stands for a row."""
 
 TITLES: Mapping[str, str] = {
     "all": "all",
+    "champion_broken": "broken since the champion",
+    "champion_fixed": "fixed since the champion",
     "broken": "broken",
     "fixed": "fixed",
     "both_wrong": "both wrong",
@@ -63,10 +65,10 @@ def _card(
             el("span", head, class_="t", data_f="head"),
             el("span", short, class_="t short", data_f="short"),
         ),
-        el("p", where, class_="note t", data_f="where"),
+        el("p", text(where, 300), class_="note", data_f="where"),
         _column("input", "input", texts.get("input", "")),
         el("div", columns, class_="side"),
-        el("p", notes, class_="note t", data_f="notes", hidden=not notes),
+        el("p", text(notes, 300), class_="note", data_f="notes", hidden=not notes),
         el("div", el("h4", "Nearest training rows"), el("ul", nearest, data_f="nearest"), hidden=not nearest),
         class_="row",
     )
