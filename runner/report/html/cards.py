@@ -27,16 +27,17 @@ TITLES: Mapping[str, str] = {
     "near": "near a training row",
 }
 """Filters of the explorer in words; what became of a row is one of them."""
+_CHANGED = ("broken", "fixed")
 _NO_ANSWER = "no answer"
 
 
 def card(row: ReportRow, titles: Mapping[str, str]) -> Html:
     """Make the card of a row, with an answer of every model in `titles`."""
-    heads = (TITLES[row.status], _one_line(row.input), _short(row))
+    heads = (_became(row), _one_line(row.input), _short(row))
     answers = {name: row.answers.get(name, _NO_ANSWER) for name in titles}
     texts = {"input": row.input, "expected": row.expected, **answers}
     where = f"row {row.id}" + (f", {row.where}" if row.where else "")
-    return _card(titles, row.status, heads, where, texts, _notes(row), [*_nearest(row)])
+    return _card(titles, _became(row).split()[0], heads, where, texts, _notes(row), [*_nearest(row)])
 
 
 def blank(titles: Mapping[str, str]) -> Html:
@@ -77,6 +78,13 @@ def _card(
 def _column(title: str, field: str, value: str) -> Html:
     shown = el("pre", text(value, STATIC_TEXT), data_f=field)
     return el("div", el("h4", text(title, 80)), shown, class_="column")
+
+
+def _became(row: ReportRow) -> str:
+    """Say what became of a row against base, or else against the champion."""
+    if row.status not in _CHANGED and row.champion_status in _CHANGED:
+        return f"{row.champion_status} since the champion"
+    return TITLES[row.status]
 
 
 def _short(row: ReportRow) -> str:

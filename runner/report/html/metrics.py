@@ -31,12 +31,14 @@ def metrics(report: Report) -> Html:
     apart = [f"this, without {report.near_rows} near rows"] if has_apart else []
     header = ["metric", *titles.values(), *(f"Δ {titles[name]}" for name in rivals), *apart]
     rows = [_metric(values, titles, rivals, has_apart=has_apart) for values in report.metrics]
-    return render(table(header, rows, caption="With one-sided 95 % bounds", most=MOST), _history(report))
+    return render(
+        table(header, rows, caption="With one-sided 95 % bounds", class_="numbers", most=MOST), _history(report)
+    )
 
 
 def _metric(values: MetricValues, titles: Mapping[str, str], rivals: Sequence[str], *, has_apart: bool) -> list[Html]:
     down = " (lower is better)" if values.better == "lower" else ""
-    name = render(el("b", text(values.metric, 80)), _below(f"{values.meaning[:200]}{down}"))
+    name = render(el("b", text(values.metric, 80)), _below(f"{values.meaning[:200]}{down}".replace("`", "")))
     tuned = values.subjects.get("tuned")
     return [
         name,

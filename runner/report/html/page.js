@@ -107,8 +107,11 @@
     const field = (name) => made.querySelector(`[data-f="${CSS.escape(name)}"]`);
     const tuned = row.answers.tuned ?? "no answer";
     made.dataset.row = row.id;
-    field("status").textContent = row.status.replace("_", " ");
-    field("status").classList.add(row.status);
+    const changed = ["broken", "fixed"];
+    const sinceChampion = !changed.includes(row.status) && changed.includes(row.champion_status);
+    const became = sinceChampion ? `${row.champion_status} since the champion` : row.status.replace("_", " ");
+    field("status").textContent = became;
+    field("status").classList.add(became.split(" ")[0]);
     field("head").textContent = oneLine(row.input);
     field("short").textContent = `${oneLine(row.expected)} → ${oneLine(tuned)}`;
     field("where").textContent = `row ${row.id}${row.where ? `, ${row.where}` : ""}`;

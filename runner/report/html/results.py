@@ -38,10 +38,10 @@ def _violations(found: FormatCompliance) -> Html:
 
 
 def confusion(report: Report) -> Html:
-    """Make a heat-map for each model, and the pairs that are confused most."""
+    """Make a heat-map for each model, the tuned one first, with the pairs that are confused most."""
     if not report.confusion:
         return Html("")
-    return el("div", [_matrix(found) for found in report.confusion], class_="pair")
+    return el("div", [_matrix(found) for found in reversed(report.confusion)], class_="pair")
 
 
 def _matrix(found: Confusion) -> Html:
@@ -51,7 +51,7 @@ def _matrix(found: Confusion) -> Html:
             text(pair.answered, 80) if pair.answered is not None else el("i", "none of the labels"),
             pair.n,
         ]
-        for pair in found.pairs[:12]
+        for pair in found.pairs[:8]
     ]
     told = table(["expected", "answered", "rows"], pairs, caption=f"{found.subject}: what is taken for what")
     wrong = told if pairs else el("p", f"{found.subject}: no label is taken for another.")
@@ -79,7 +79,7 @@ def slices(report: Report) -> Html:
     rows = [_slice(found, titles, unit_of(found.metric, report)) for found in report.slices]
     header = ["slice", "rows", *titles.values(), "Δ base", ""]
     caption = f"{report.slices[0].metric[:80]} by slice"
-    return table(header, rows, caption=caption, class_="heat", most=MOST)
+    return table(header, rows, caption=caption, class_="heat numbers", most=MOST)
 
 
 def _slice(found: SliceValue, names: Iterable[str], unit: Unit) -> list[Child]:

@@ -29,12 +29,27 @@ def head(report: Report) -> Html:
         el("p", text(f"{report.name} {report.version}{against}", 300), class_="name"),
         el("h1", badge(report.outcome), " ", text(decision_words(report), 300)),
         el("p", el("b", text(found.metric, 80)), rise, gain, el("span", sure, class_="note"), class_="rise"),
+        [_obstacle(verdict, report) for verdict in _ordered(report) if verdict.outcome != "PASS"][:3],
         el("p", _changes(report.changes, "base"), champion and (". ", _changes(champion, "the champion")), "."),
         el("p", text(report.next_step, 600), class_="next"),
         _beside(report),
         el("button", "Dark or light", type="button", id="theme", hidden=True),
         class_=f"head {report.outcome.lower()}",
     )
+
+
+def _obstacle(verdict: Verdict, report: Report) -> Html:
+    """Say what stands in the way, beside a primary metric that may look well."""
+    unit = unit_of(verdict.metric, report)
+    against = "" if verdict.rival_value is None else f"{figure(verdict.rival_value, unit)} → "
+    gained = "" if verdict.difference is None else f", {difference(verdict.difference, unit)}"
+    measured = f": {against}{figure(verdict.value, unit)}{gained}"
+    return el("p", badge(verdict.outcome), " ", text(verdict.gate, 200), measured)
+
+
+def _ordered(report: Report) -> list[Verdict]:
+    """Return the gates, what stands in the way first."""
+    return sorted(report.verdicts, key=lambda verdict: _ORDER.index(verdict.outcome))
 
 
 def _changes(changes: RowChanges, rival: str) -> Iterable[Html]:
@@ -63,7 +78,7 @@ def badge(outcome: str) -> Html:
 
 def gates(report: Report) -> Html:
     """Make the table of gates; what stands in the way comes first."""
-    ordered = sorted(report.verdicts, key=lambda verdict: _ORDER.index(verdict.outcome))
+    ordered = _ordered(report)
     units = {verdict.metric: unit_of(verdict.metric, report) for verdict in ordered}
     scales = _scales(ordered, units)
     rows = [
