@@ -10,9 +10,9 @@ from runner.data.rows import Row, rows_from_jsonl
 from runner.errors import UsageError
 from runner.evaluation.gates import Verdict
 from runner.evaluation.scores import Scores
-from runner.plan.decision import SUBJECTS
+from runner.plan.decision import answered
 from runner.plan.walk import Walk
-from runner.registry.facts import Step
+from runner.registry.facts import Record, Step
 from runner.report.build import build_report
 from runner.report.evidence import Evidence, Neighbour, Told
 from runner.report.history import changes_since_champion, history_of
@@ -46,7 +46,7 @@ def gather_report(walk: Walk) -> Report:
             scores=Scores.model_validate(_json(walk, "score", "scores")),
             verdicts=[Verdict.model_validate(verdict) for verdict in _json(walk, "gate", "verdicts")],
             rows=rows_from_jsonl(_bytes(walk, "prepare", "test")),
-            answers={subject: _told(walk, step) for subject, step in SUBJECTS.items() if step in walk.records},
+            answers={subject: _told(walk, record) for subject, record in answered(walk.records).items()},
             curve=_json(walk, "train", "curve"),
             training=_lines(walk, "train", "metrics"),
             card=_json(walk, "prepare", "card"),
@@ -73,18 +73,22 @@ def _json(walk: Walk, step: Step, name: str) -> Any:
 
 def _lines(walk: Walk, step: Step, name: str) -> list[dict[str, Any]]:
     """Read an artifact of JSON lines; empty where an older gitune, or a run without errors, wrote none."""
-    if name not in walk.records[step].outputs:
+    return _lines_of(walk, walk.records[step], name)
+
+
+def _lines_of(walk: Walk, record: Record, name: str) -> list[dict[str, Any]]:
+    if name not in record.outputs:
         return []
-    return [json.loads(line) for line in _bytes(walk, step, name).splitlines()]
+    return [json.loads(line) for line in walk.reader.read(record.outputs[name]).splitlines()]
 
 
-def _told(walk: Walk, step: Step) -> Told:
-    stored = _lines(walk, step, "answers")
+def _told(walk: Walk, record: Record) -> Told:
+    stored = _lines_of(walk, record, "answers")
     return Told(
         texts={answer["prompt_id"]: answer["text"] for answer in stored if not answer.get("sample")},
         stored=stored,
-        errors=len({line["prompt_id"] for line in _lines(walk, step, "errors")}),
-        seconds=walk.records[step].seconds,
+        errors=len({line["prompt_id"] for line in _lines_of(walk, record, "errors")}),
+        seconds=record.seconds,
     )
 
 
