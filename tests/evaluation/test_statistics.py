@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from runner.evaluation.metrics import macro_f1
-from runner.evaluation.statistics import bonett_price, clopper_pearson, fewest_rows, macro_f1_gain, mid_p_mcnemar
+from runner.evaluation.compare import compare
+from runner.evaluation.scores import SubjectScores
+from runner.evaluation.statistics import bonett_price, clopper_pearson, fewest_rows, mid_p_mcnemar
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,13 @@ def labelled(n, share_right, seed):
     labels = "abcd"
     references = [labels[i % 4] for i in range(n)]
     return [(ref, ref if choose.random() < share_right else choose.choice([*labels, None])) for ref in references]
+
+
+def macro_f1_gain(tuned, rival, level, resamples=None):
+    """Bounds of the gain in macro F1 between two lists of (reference, predicted) labels."""
+    models = [SubjectScores(n=len(one), values={"macro_f1": macro_f1(one)}, labels=one) for one in (tuned, rival)]
+    gain = compare("macro_f1", models[0], "base", models[1], level=level, draws=resamples)
+    return gain.low, gain.high
 
 
 def test_macro_f1_gain_surrounds_the_measured_gain_and_is_reproducible():
