@@ -106,13 +106,15 @@ class FakeEngine:
     def share(self, beginnings):
         pass
 
-    def answer(self, prompts, settings, report):
+    def answer(self, prompts, settings, report, sample=0, done=()):
         for prompt in prompts:
+            if prompt.id in done:
+                continue
             words = prompt.messages[-1]["content"].split()
             said = {"colour": words[2], "size": words[3][0]} if self.wise else "I like colours."
             text = json.dumps(said) if self.wise else said
             # Engine and settings leave a mark, as they do in real answers.
-            yield Answer(prompt.id, text, self.name, len(words), settings.max_new_tokens, 0.01)
+            yield Answer(prompt.id, text, self.name, len(words), settings.max_new_tokens, 0.01, sample)
 
 
 class Silent:

@@ -13,6 +13,7 @@ from runner.cli.progress import Narrator
 from runner.cli.project import cache_folder, coloured, open_project
 from runner.contract.contract import build_contract
 from runner.data.prepare import Prepared, prepare
+from runner.data.slices import slice_places
 from runner.errors import GituneError
 from runner.inference.agreement import check_same_tokens
 from runner.inference.preview import Piece, PreviewedRow
@@ -63,7 +64,7 @@ def _prepared(subject: Subject) -> Prepared:
     loaded = subject.loaded
     evaluation, where = loaded.spec.evaluation, loaded.where("evaluation.output_format")
     contract = build_contract(evaluation.output_format, loaded.folder, loaded.root, where)
-    return prepare(loaded.spec.dataset, loaded.folder, loaded.root, contract)
+    return prepare(loaded.spec.dataset, loaded.folder, loaded.root, contract, slice_places(loaded))
 
 
 def _as_json(row: PreviewedRow, place: str) -> dict[str, Any]:

@@ -22,13 +22,27 @@ from runner.report.markdown import render_markdown
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
     help="Write it to FILE; - is stdout.",
 )
+@click.option("--compare", nargs=2, metavar="A B", help="Compare two versions row by row instead.")
+@click.option("--common-rows", is_flag=True, help="Compare on the rows that both test sets have.")
 @click.pass_obj
-def report(directory: Path, name: str, as_json: bool, out: Path | None) -> None:
+def report(
+    directory: Path, name: str, as_json: bool, out: Path | None, compare: tuple[str, str] | None, common_rows: bool
+) -> None:
     """Render what NAME's evaluation found: gates, metrics, loss curve, examples."""
     project = open_project(directory)
+    if compare is not None:
+        from runner.cli.report_compare import compared
+
+        form = "json" if as_json else "text" if out is None else "markdown"
+        _write(compared(project, name, compare, form, common_rows=common_rows), out)
+        return
     (subject,) = project.subjects([name])
     found = gather_report(look(Walk(subject, project.registry, project.delivery())))
     text = found.model_dump_json(indent=2) + "\n" if as_json else render_markdown(found)
+    _write(text, out)
+
+
+def _write(text: str, out: Path | None) -> None:
     if out is None or str(out) == "-":
         click.echo(text, nl=False)
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from runner.contract.length import LimitedContract
 from runner.contract.schema_file import read_schema
 from runner.contract.violation import OutputContract, Violation, ViolationKind
 from runner.errors import Location
@@ -30,12 +31,19 @@ def build_contract(
     Raises:
         SpecError: when the schema, labels or expression cannot be a contract.
     """
+    if output_format == "none":
+        return None
+    contract = _build(output_format, folder, root, where)
+    return contract if output_format.max_length is None else LimitedContract(contract, output_format.max_length)
+
+
+def _build(output_format: OutputFormat, folder: Path, root: Path, where: Location) -> OutputContract:
     match output_format:
         case JsonSchemaFormat(json_schema=name):
             from runner.contract.json_schema import build_json_schema
 
             file = read_schema(name, folder, root, where)
-            return build_json_schema(file.content, Location(file.name))
+            return build_json_schema(file.content, Location(file.name), extract=bool(output_format.extract))
         case LabelsFormat(labels=labels):
             from runner.contract.labels import build_labels
 
@@ -44,8 +52,6 @@ def build_contract(
             from runner.contract.pattern import build_pattern
 
             return build_pattern(pattern, where)
-        case _:
-            return None
 
 
 def contract_digest_input(
@@ -67,13 +73,15 @@ def contract_digest_input(
     Raises:
         SpecError: when the schema file cannot be read as JSON.
     """
+    if output_format == "none":
+        return None
+    # What came later stands in the digest only where it is used, so that older specs keep their keys.
+    more = output_format.model_dump(include={"extract", "max_length"}, exclude_none=True)
     match output_format:
         case JsonSchemaFormat(json_schema=name):
             root = folder.absolute().parents[1] if root is None else root
-            return {"json_schema": read_schema(name, folder, root, where or Location(name)).content}
+            return {"json_schema": read_schema(name, folder, root, where or Location(name)).content, **more}
         case LabelsFormat(labels=labels):
-            return {"labels": sorted(set(labels))}
+            return {"labels": sorted(set(labels)), **more}
         case RegexFormat(regex=pattern):
-            return {"regex": pattern}
-        case _:
-            return None
+            return {"regex": pattern, **more}

@@ -1,6 +1,7 @@
 """A JSON Schema -> a contract: the whole answer is one strict JSON value that satisfies it.
 
-White space around the answer is tolerated, anything else (prose, code fences, duplicate keys) is a violation. Schemas
+White space around the answer is tolerated, anything else (prose, code fences, duplicate keys) is a violation; with
+`extract` the JSON is first taken out of what stands around it (`contract.extract`). Schemas
 are read as Draft 2020-12 and must be self-contained: a reference that would need the network or another file is
 refused when the contract is built. `pattern` runs under a time limit; `patternProperties`, which sees keys only, does
 not. `format` is an annotation, as the draft says, and checks nothing.
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.contract.excerpt import excerpt
+from runner.contract.extract import find_json
 from runner.contract.pattern import TIME_LIMIT, compile_pattern
 from runner.contract.strict_json import SPACE, JsonFault, read_json
 from runner.contract.violation import OutputContract, Violation, ViolationKind
@@ -46,12 +48,20 @@ class JsonSchemaContract:
     """Accepts answers that are one JSON value valid under the schema."""
 
     validator: Draft202012Validator
+    extract: bool = False
+    """Whether the JSON is taken out of a code fence or of prose first."""
+
+    def extracted(self, text: str) -> str:
+        """Return the JSON in the text where it is to be extracted and there is some, else the whole text."""
+        found = find_json(text) if self.extract else None
+        return text if found is None else found
 
     def check(self, text: str) -> list[Violation]:
         """Return every violation, at most `MAX_VIOLATIONS`."""
-        value = read_json(text.strip(SPACE))
+        answer = self.extracted(text).strip(SPACE)
+        value = read_json(answer)
         if isinstance(value, JsonFault):
-            return [_not_one_value(text.strip(SPACE), value)]
+            return [_not_one_value(answer, value)]
         try:
             found = [_violation(error) for error in self.validator.iter_errors(value)]
         except RecursionError:
@@ -59,8 +69,13 @@ class JsonSchemaContract:
         return sorted(found, key=lambda violation: (violation.pointer, violation.message))[:MAX_VIOLATIONS]
 
 
-def build_json_schema(schema: dict[str, Any], where: Location) -> OutputContract:
+def build_json_schema(schema: dict[str, Any], where: Location, *, extract: bool = False) -> OutputContract:
     """Build the contract.
+
+    Args:
+        schema: the JSON Schema.
+        where: its file, for errors.
+        extract: whether the JSON is taken out of what stands around it first.
 
     Raises:
         SpecError: with every reason why the schema cannot be used.
@@ -81,7 +96,7 @@ def build_json_schema(schema: dict[str, Any], where: Location) -> OutputContract
     # With `$schema`, a reference to the root would be checked by the plain class, without the time limit.
     validator = checked({key: value for key, value in schema.items() if key != "$schema"}, registry=Registry())
     _refuse_endless(validator, where)
-    return JsonSchemaContract(validator)
+    return JsonSchemaContract(validator, extract)
 
 
 def _refuse_other_dialect(schema: dict[str, Any], where: Location) -> None:
@@ -183,7 +198,7 @@ def _not_one_value(text: str, fault: JsonFault) -> Violation:
     if fault.kind == "empty":
         return Violation("not_json", "the answer is empty")
     if fault.kind == "duplicate_key":
-        return Violation("extra_key", fault.message)
+        return Violation("duplicate_key", fault.message)
     if fault.kind == "extra_text":
         return Violation("prose_around_json", f"{fault.message}: {excerpt(text[fault.position :], 40)!r}")
     if text.startswith(("{", "[", '"')):
@@ -194,19 +209,6 @@ def _not_one_value(text: str, fault: JsonFault) -> Violation:
 def _not_json_at_start(text: str) -> Violation:
     if "```" in text:
         return Violation("code_fence", "the answer is wrapped in a code fence")
-    if _holds_json(text):
+    if find_json(text) is not None:
         return Violation("prose_around_json", f"text stands before the JSON: {excerpt(text, 40)!r}")
     return Violation("not_json", f"{excerpt(text)!r} is not JSON")
-
-
-def _holds_json(text: str) -> bool:
-    """Whether an object or array stands somewhere in the text; tries the first 20 brackets only."""
-    starts = [index for index, character in enumerate(text) if character in "{["]
-    decoder = json.JSONDecoder()
-    for start in starts[:20]:
-        try:
-            decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            continue
-        return True
-    return False

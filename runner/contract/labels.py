@@ -17,6 +17,10 @@ class LabelsContract:
 
     labels: tuple[str, ...]
 
+    def extracted(self, text: str) -> str:
+        """Return the whole text."""
+        return text
+
     def check(self, text: str) -> list[Violation]:
         """Return a violation unless the answer is a label."""
         answer = text.strip()

@@ -26,6 +26,10 @@ class PatternContract:
     compiled: Any
     """The `regex` module's compiled expression."""
 
+    def extracted(self, text: str) -> str:
+        """Return the whole text."""
+        return text
+
     def check(self, text: str) -> list[Violation]:
         """Return a violation unless the whole answer matches in time."""
         try:

@@ -110,7 +110,7 @@ def _explain(text: str, error: JSONDecodeError) -> JsonFault:
     message, hint = _slip(text, error)
     if message:
         return JsonFault("not_json", message, error.pos, hint)
-    if _ends_early(text, error):
+    if ends_early(text, error):
         return JsonFault("cut_off", "the JSON ends before it is complete", error.pos)
     reason = f"{error.msg[0].lower()}{error.msg[1:]}".removesuffix(" at")
     return JsonFault("not_json", f"not JSON: {reason} at character {error.pos + 1}", error.pos)
@@ -146,7 +146,8 @@ def _is_trailing_comma(text: str, at: int) -> bool:
     return before.endswith(",") and after.startswith(("}", "]"))
 
 
-def _ends_early(text: str, error: JSONDecodeError) -> bool:
+def ends_early(text: str, error: JSONDecodeError) -> bool:
+    """Return whether a decoder failed because the text stops before its JSON is complete."""
     rest = text[error.pos :].rstrip(SPACE)
     inside_escape = error.msg.startswith("Invalid \\") and '"' not in rest
     return (

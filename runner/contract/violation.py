@@ -11,9 +11,11 @@ ViolationKind = Literal[
     "not_json",
     "missing_key",
     "extra_key",
+    "duplicate_key",
     "wrong_type",
     "not_in_enum",
     "cut_off",
+    "too_long",
     "schema",
     "not_a_label",
     "no_match",
@@ -32,6 +34,9 @@ class Violation:
 
 class OutputContract(Protocol):
     """Decides whether a text is an answer in the right format."""
+
+    def extracted(self, text: str) -> str:
+        """Return the part of a text that counts as the answer: all of it, unless the format says to extract."""
 
     def check(self, text: str) -> list[Violation]:
         """Return every violation; an empty list means compliant."""

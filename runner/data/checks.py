@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from runner.contract.contract import OutputContract, Violation
 from runner.data.findings import Findings, Severity
 from runner.data.pii import find_pii, mask
-from runner.data.rows import Example, Row, content_id, input_of, normalise, text_of, tools_to_json
+from runner.data.rows import Example, Row, beside, content_id, input_of, normalise, text_of, tools_to_json
 from runner.data.split import PARTS, Part
 from runner.errors import Location
 from runner.spec.models import Dataset
@@ -64,7 +64,7 @@ def unique_examples(examples: Sequence[Example], policy: str, findings: Findings
         kept = first.setdefault(key, example)
         if kept is example:
             continue
-        if (example.group or "") < (kept.group or ""):
+        if (example.group or "", beside(example)) < (kept.group or "", beside(kept)):
             first[key] = example
         _tell_duplicate(example, kept, policy, findings)
     return [*first.values()] if policy == "drop" else [*examples]

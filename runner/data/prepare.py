@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from runner.data.checks import (
 from runner.data.findings import Finding, Findings
 from runner.data.reading import Reader
 from runner.data.rows import Example, Row, number_rows
+from runner.data.slices import carry
 from runner.data.sources import source_files
 from runner.data.split import PARTS, Part, part_of
 from runner.errors import Location, Problem, SpecError
@@ -47,9 +48,17 @@ class Prepared:
     card: dict[str, Any]
     sources: list[dict[str, Any]]
     """`{"id", "split", "file", "line"}` of every row: where people find it. Nothing is computed from this."""
+    slices: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Values of `evaluation.slices` that stand beside the test rows: field -> row id -> value."""
 
 
-def prepare(dataset: Dataset, folder: Path, root: Path, contract: OutputContract | None) -> Prepared:
+def prepare(
+    dataset: Dataset,
+    folder: Path,
+    root: Path,
+    contract: OutputContract | None,
+    slices: Mapping[str, Location] | None = None,
+) -> Prepared:
     """Read, check, number and divide the rows of a dataset.
 
     Args:
@@ -57,6 +66,7 @@ def prepare(dataset: Dataset, folder: Path, root: Path, contract: OutputContract
         folder: the spec's folder, which file names are relative to.
         root: the repository.
         contract: what every answer must satisfy, if anything.
+        slices: fields by which test results are told apart, and where the spec names them.
 
     Raises:
         SpecError: when a file pattern cannot be used.
@@ -67,7 +77,7 @@ def prepare(dataset: Dataset, folder: Path, root: Path, contract: OutputContract
     findings = Findings()
     _check_roles(files, spec, findings)
 
-    reader = Reader(dataset, findings)
+    reader = Reader(dataset, findings, slices or ())
     read = {part: reader.read(part, files[part]) for part in PARTS}
     all_rows_read = not findings.has_errors()
 
@@ -82,11 +92,12 @@ def prepare(dataset: Dataset, folder: Path, root: Path, contract: OutputContract
     check_leaks(parts, dataset, findings)
     if all_rows_read:  # else the rows that are missing would be told a second time, as too few
         check_sizes(parts, len(examples["train"]), dataset, spec, findings)
+    rows = {part: [row for row, _ in parts[part]] for part in PARTS}
+    carried = carry(rows["test"], slices or {}, contract, findings) if all_rows_read else {}
     findings.raise_errors()
 
-    rows = {part: [row for row, _ in parts[part]] for part in PARTS}
     card = build_card(dataset, rows, reader.summaries, findings)
-    return Prepared(rows["train"], rows["validation"], rows["test"], findings.all(), card, _sources(parts))
+    return Prepared(rows["train"], rows["validation"], rows["test"], findings.all(), card, _sources(parts), carried)
 
 
 def _find_files(dataset: Dataset, folder: Path, root: Path) -> Files:

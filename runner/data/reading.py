@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from runner.data.formats import RowShape, convert, detect
 from runner.data.lines import RawRow, read_rows
 from runner.data.preferences import rejected_faults
 from runner.data.rows import Example, Message
+from runner.data.slices import fields_of
 from runner.data.tally import FileTally
 from runner.data.tool_calls import tool_faults
 from runner.spec.models import Dataset
@@ -34,11 +35,12 @@ class FileSummary:
 class Reader:
     """Reads the files of a dataset, adding to `findings` what is wrong and to `summaries` what was there."""
 
-    def __init__(self, dataset: Dataset, findings: Findings) -> None:
+    def __init__(self, dataset: Dataset, findings: Findings, slices: Collection[str] = ()) -> None:
         self.summaries: list[FileSummary] = []
         self._dataset = dataset
         self._findings = findings
-        self._read_elsewhere = [key for key in (dataset.split.group_by, dataset.label) if key]
+        self._slices = slices
+        self._read_elsewhere = [*filter(None, (dataset.split.group_by, dataset.label)), *slices]
 
     def read(self, part: str, files: Mapping[str, Path]) -> list[Example]:
         """Return the usable examples of files, given by their names in messages, in file order."""
@@ -80,7 +82,9 @@ class Reader:
         if faults:
             return None
         self._warn_repeated_role(result.messages, raw)
-        return Example(self._with_system(result.messages), group, raw.where, result.tools, result.rejected)
+        messages = self._with_system(result.messages)
+        fields = fields_of(raw.value, self._slices) if self._slices else None
+        return Example(messages, group, raw.where, result.tools, result.rejected, fields)
 
     def _group(self, raw: RawRow, faults: list[Fault]) -> str | None:
         key = self._dataset.split.group_by

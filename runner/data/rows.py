@@ -9,7 +9,7 @@ import hashlib
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,8 @@ class Example:
     where: Location
     tools: list[Tool] | None = None
     rejected: Message | None = None
+    fields: Mapping[str, str] | None = None
+    """Values of `evaluation.slices` that stand beside the conversation; None when the spec names no slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Row:
     """Functions that the model may call."""
     rejected: Message | None = None
     """The answer that the last message is preferred to, in preference data."""
+    fields: Mapping[str, str] | None = None
+    """Values of `evaluation.slices` beside the conversation, while rows are prepared; never written with the row."""
 
     def with_rejected(self) -> Row:
         """Return the row with its rejected answer in place of the preferred one."""
@@ -68,12 +72,25 @@ def number_rows(examples: Iterable[Example]) -> list[tuple[Row, Location]]:
     """Give every example its id and return rows with their places, in canonical order."""
     seen: Counter[str] = Counter()
     numbered = []
-    for example in examples:
+    # Equal conversations with other fields are numbered by these: their order in a file decides nothing.
+    for example in sorted(examples, key=beside):
         content = content_id(example.messages, example.group, example.tools, example.rejected)
-        row = Row(f"{content}-{seen[content]}", example.messages, example.group, example.tools, example.rejected)
+        row = Row(
+            f"{content}-{seen[content]}",
+            example.messages,
+            example.group,
+            example.tools,
+            example.rejected,
+            example.fields,
+        )
         numbered.append((row, example.where))
         seen[content] += 1
     return sorted(numbered, key=lambda item: item[0].id)
+
+
+def beside(example: Example) -> tuple[tuple[str, str], ...]:
+    """Return what stands beside a conversation, as something to sort by."""
+    return tuple(sorted(example.fields.items())) if example.fields else ()
 
 
 def rows_to_jsonl(rows: Iterable[Row]) -> bytes:

@@ -5,7 +5,7 @@ Results of every row are kept, because a paired comparison needs to know which r
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,29 @@ class SubjectScores(Fact):
     """Places of the rows that it did not answer."""
 
 
+class JudgeAgreement(Fact):
+    """How far a language model that judges answers agrees with people, on its calibration file."""
+
+    rows: int
+    """Answers that people have labelled."""
+    graded: int
+    """Those that the judge graded."""
+    method: Literal["accuracy", "spearman", "none"]
+    """`accuracy`: labels of 0 and 1, told apart at a score of 0.5; `spearman`: grades, by the correlation of ranks."""
+    agreement: float
+    """By that method."""
+    kappa: float | None = None
+    """Cohen's kappa, for labels of 0 and 1."""
+    required: float | None = None
+    """Agreement that gates ask for (`policy.judge_agreement`); null where none goes by this judge."""
+
+    @property
+    def suffices(self) -> bool:
+        """Whether gates may go by the judge; one that always says the same (kappa 0) agrees by chance alone."""
+        by_chance = self.kappa is not None and self.kappa <= 0
+        return self.method != "none" and not by_chance and self.agreement >= (self.required or 0.0)
+
+
 class Scores(Fact):
     """Scores of all models that answered one test split, and what the rows are."""
 
@@ -49,6 +72,8 @@ class Scores(Fact):
     """Which rows have a near neighbour in the training split; empty: not known."""
     subjects: dict[str, SubjectScores]
     """Scores by model."""
+    judges: dict[str, JudgeAgreement] = Field(default_factory=dict)
+    """By metric: what is known of the judges that have a calibration."""
 
     @model_validator(mode="before")
     @classmethod

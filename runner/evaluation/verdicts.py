@@ -61,8 +61,8 @@ class Verdict(Fact):
     """One-sided 95 % lower bound of the difference; of the value for a plain threshold."""
     high: float | None = None
     """One-sided 95 % upper bound."""
-    asked: float | None = None
-    """Smallest improvement that was asked for, as a difference; negative: the loss that is tolerated."""
+    threshold: float | None = None
+    """What the gate asks: of the difference, or of the value for a plain threshold; None in older records."""
     chance: float | None = None
     """Probability that a relative margin was truly reached, given the rows."""
     left_out: int = 0

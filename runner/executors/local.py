@@ -33,6 +33,7 @@ from runner.models.cores import available_cores
 from runner.models.memory import main_memory, training_memory
 from runner.plan.decision import PREDICT_STEPS, Decision
 from runner.plan.model import PlannedStep
+from runner.plan.subject import Subject
 from runner.plan.walk import Walk
 from runner.progress import Progress, Report
 from runner.registry.facts import Deployment, Failure, Record, Step
@@ -159,7 +160,9 @@ class LocalExecutor:
         """Do the work of a step on what the walk decided, and leave nothing behind but its artifacts and its log."""
         with self._context(walk, decision.step, state) as context:
             work = StepWork(decision.step, context)
-            return self._apart(work, decision, walk.subject.spec.name) if work.step in HEAVY else work(self.report)
+            # Programs, judges and embedding models of a scoring must end when a person ends the apply.
+            heavy = _is_heavy(work.step, walk.subject)
+            return self._apart(work, decision, walk.subject.spec.name) if heavy else work(self.report)
 
     @contextmanager
     def _context(self, walk: Walk, step: Step, state: Path) -> Iterator[StepContext]:
@@ -207,6 +210,11 @@ class LocalExecutor:
             at=datetime.now(UTC),
         )
         self.registry.add_failure(failure)
+
+
+def _is_heavy(step: Step, subject: Subject) -> bool:
+    """Whether a step needs a process of its own."""
+    return step in HEAVY or (step == "score" and bool(subject.measures))
 
 
 def _forget_old(folder: Path) -> None:

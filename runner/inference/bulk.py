@@ -13,14 +13,15 @@ import contextlib
 import json
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
 from runner.data.prompts import Prompt
+from runner.errors import GituneError
 from runner.inference.beginnings import shared_beginnings
-from runner.inference.engine import Answer, Engine, ModelFiles, blamed_on, open_engine
+from runner.inference.engine import NONE_DONE, Engine, ModelFiles, Reply, open_engine
 from runner.models.base import base_gguf
 from runner.models.cores import available_cores
 from runner.models.memory import main_memory
@@ -37,10 +38,19 @@ _SIGN_OF_LIFE = 5.0
 """Seconds after which progress is told again though no answer has come."""
 
 
+Done = Mapping[int, Collection[str]]
+"""Ids of the prompts that are answered already, by sample."""
+
+
 def answer_all(
-    name: str, model: ModelFiles, prompts: Sequence[Prompt], settings: Generation, report: Report
-) -> Iterator[Answer]:
-    """Yield an answer for every prompt as it is ready, in any order.
+    name: str,
+    model: ModelFiles,
+    prompts: Sequence[Prompt],
+    settings: Generation,
+    report: Report,
+    done: Done | None = None,
+) -> Iterator[Reply]:
+    """Yield `settings.samples` replies to every prompt as they are ready, in any order.
 
     Args:
         name: `llama_cpp` or `transformers`.
@@ -48,9 +58,7 @@ def answer_all(
         prompts: What is asked.
         settings: How answers are written.
         report: Told how many are done.
-
-    Raises:
-        GituneError: when a prompt does not fit the context.
+        done: What is answered already. The answers to the rest are the same as without it.
     """
     cores = available_cores()
     copies = max(1, min(COPIES, cores, len(prompts))) if name == "llama_cpp" else 1
@@ -63,9 +71,16 @@ def answer_all(
         if name == "llama_cpp":
             _begin_alike(cast("list[LlamaCppEngine]", engines), prompts)
         if copies == 1:
-            yield from engines[0].answer(prompts, settings, report)
+            yield from _answer(engines[0], prompts, settings, report, done or {})
         else:
-            yield from _share(engines, prompts, settings, report)
+            yield from _share(engines, prompts, settings, report, done or {})
+
+
+def _answer(
+    engine: Engine, prompts: Sequence[Prompt], settings: Generation, report: Report, done: Done
+) -> Iterator[Reply]:
+    for sample in range(settings.samples):
+        yield from engine.answer(prompts, settings, report, sample, done.get(sample, NONE_DONE))
 
 
 def _room(model: ModelFiles) -> int:
@@ -77,7 +92,8 @@ def _begin_alike(engines: Sequence[LlamaCppEngine], prompts: Sequence[Prompt]) -
     """Tell the engines what prompts share, found among all of them: a copy's own share would depend on the cores."""
     tokens = {}
     for prompt in prompts:
-        with blamed_on(prompt):
+        # What cannot be read is refused when it is asked.
+        with contextlib.suppress(GituneError):
             tokens[prompt.id] = engines[0].read(prompt)
     beginnings = shared_beginnings(tokens, {prompt.id: _instructions(prompt) for prompt in prompts})
     for engine in engines:
@@ -91,15 +107,15 @@ def _instructions(prompt: Prompt) -> str:
 
 
 def _share(
-    engines: Sequence[Engine], prompts: Sequence[Prompt], settings: Generation, report: Report
-) -> Iterator[Answer]:
+    engines: Sequence[Engine], prompts: Sequence[Prompt], settings: Generation, report: Report, done: Done
+) -> Iterator[Reply]:
     """Give each engine a fixed share, so that it sees the same prompts in the same order every time."""
-    ready: queue.SimpleQueue[Answer | Exception | None] = queue.SimpleQueue()
+    ready: queue.SimpleQueue[Reply | Exception | None] = queue.SimpleQueue()
     stopped = threading.Event()
 
     def work(engine: Engine, share: Sequence[Prompt]) -> None:
         try:
-            for answer in engine.answer(share, settings, silent):
+            for answer in _answer(engine, share, settings, silent, done):
                 ready.put(answer)
                 if stopped.is_set():
                     return
@@ -110,7 +126,7 @@ def _share(
     with ThreadPoolExecutor(len(engines), thread_name_prefix="answering") as pool:
         for at, engine in enumerate(engines):
             pool.submit(work, engine, prompts[at :: len(engines)])
-        done, working = 0, len(engines)
+        replies, working = 0, len(engines)
         try:
             while working:
                 with contextlib.suppress(queue.Empty):
@@ -120,8 +136,8 @@ def _share(
                     if answer is None:
                         working -= 1
                         continue
-                    done += 1
+                    replies += 1
                     yield answer
-                report(Progress("answering", done, len(prompts), "prompts"))
+                report(Progress("answering", replies, len(prompts) * settings.samples, "prompts"))
         finally:
             stopped.set()

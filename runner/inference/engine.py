@@ -5,14 +5,13 @@ Light to import; opening an engine imports its libraries and loads the model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from runner.errors import GituneError, UsageError
+from runner.errors import GituneError, TerminalError, UsageError
 from runner.models.base import BaseFiles
 from runner.models.checkpoint import longest_context
 from runner.models.cores import bounded_threads, wait_politely
@@ -36,6 +35,29 @@ class Answer:
     completion_tokens: int
     seconds: float
     """Wall time of this answer (or its share of a batch's), beside what else was answered: no measure of latency."""
+    sample: int = 0
+    """Which of the answers to the prompt, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A prompt that got no answer: the fault of the machinery or of the prompt, and no wrong answer."""
+
+    prompt_id: str
+    error: str
+    """Why, and what to do about it."""
+    lasting: bool
+    """Whether it would be refused again: it does not fit the context, or the chat template cannot render it."""
+
+    @classmethod
+    def because(cls, prompt: Prompt, error: GituneError) -> Self:
+        """Return what an error says of a prompt."""
+        reason = f"{error.message} ({error.hint})" if error.hint else error.message
+        return cls(prompt.id, reason, lasting=isinstance(error, UsageError | TerminalError))
+
+
+Reply = Answer | Refused
+NONE_DONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +90,22 @@ class PromptReader(Protocol):
 class Engine(Protocol):
     """Writes answers. Close it, or use it as a context manager; another can be opened in the same process."""
 
-    def answer(self, prompts: Sequence[Prompt], settings: Generation, report: Report) -> Iterator[Answer]:
-        """Yield an answer for every prompt as it is ready, in any order.
+    def answer(
+        self,
+        prompts: Sequence[Prompt],
+        settings: Generation,
+        report: Report,
+        sample: int = 0,
+        done: Collection[str] = NONE_DONE,
+    ) -> Iterator[Reply]:
+        """Yield a reply to every prompt as it is ready, in any order.
 
-        Raises:
-            GituneError: when a prompt does not fit the context.
+        Args:
+            prompts: All that is asked; which batches they make must not depend on what is done.
+            settings: How answers are written.
+            report: Told how many are done.
+            sample: Which of several answers to each prompt; another one is written with another seed.
+            done: Ids of prompts that are answered already; of a batch, all may be answered again.
         """
 
     def chat(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,24 +128,15 @@ class Engine(Protocol):
         """Close the engine."""
 
 
-def bulk_body(prompt: Prompt, settings: Generation) -> dict[str, Any]:
-    """Return the request body that asks for a prompt's answer in evaluation."""
+def bulk_body(prompt: Prompt, settings: Generation, sample: int = 0) -> dict[str, Any]:
+    """Return the request body that asks for one of a prompt's answers in evaluation."""
     body = {
         "messages": prompt.messages,
         "max_tokens": settings.max_new_tokens,
         "temperature": settings.temperature,
-        "seed": 0,
+        "seed": sample,
     }
     return body if prompt.tools is None else body | {"tools": prompt.tools}
-
-
-@contextmanager
-def blamed_on(prompt: Prompt) -> Iterator[None]:
-    """Name the prompt in what a request's error says; in evaluation no caller is at fault."""
-    try:
-        yield
-    except UsageError as error:
-        raise GituneError(f"prompt {prompt.id}: {error.message}", hint=error.hint) from error
 
 
 def open_engine(

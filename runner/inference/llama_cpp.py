@@ -13,7 +13,7 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +26,7 @@ import xllamacpp
 from runner.data.rows import text_of
 from runner.data.tool_calls import read_calls
 from runner.errors import GituneError, UsageError
-from runner.inference.engine import Answer, ModelFiles, blamed_on, bulk_body
+from runner.inference.engine import NONE_DONE, Answer, ModelFiles, Refused, Reply, bulk_body
 from runner.models.base import base_gguf
 from runner.progress import Progress, Report
 
@@ -99,11 +99,19 @@ class LlamaCppEngine:
         """
         self._beginnings = beginnings
 
-    def answer(self, prompts: Sequence[Prompt], settings: Generation, report: Report) -> Iterator[Answer]:
+    def answer(
+        self,
+        prompts: Sequence[Prompt],
+        settings: Generation,
+        report: Report,
+        sample: int = 0,
+        done: Collection[str] = NONE_DONE,
+    ) -> Iterator[Reply]:
         """Yield answers as they are ready, `slots` at a time; see `Engine.answer`."""
         pool = ThreadPoolExecutor(self._slots, thread_name_prefix="llama")
         try:
-            jobs = [pool.submit(self._answer_one, prompt, settings) for prompt in prompts]
+            asked = [prompt for prompt in prompts if prompt.id not in done]
+            jobs = [pool.submit(self._reply, prompt, settings, sample) for prompt in asked]
             waiting = set(jobs)
             while waiting:
                 done, waiting = wait(waiting, timeout=_SIGN_OF_LIFE, return_when=FIRST_COMPLETED)
@@ -112,14 +120,19 @@ class LlamaCppEngine:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _answer_one(self, prompt: Prompt, settings: Generation) -> Answer:
+    def _reply(self, prompt: Prompt, settings: Generation, sample: int) -> Reply:
+        try:
+            return self._answer_one(prompt, settings, sample)
+        except GituneError as error:
+            return Refused.because(prompt, error)
+
+    def _answer_one(self, prompt: Prompt, settings: Generation, sample: int) -> Answer:
         started = time.monotonic()
         beginning = self._beginnings.get(prompt.id)
-        with blamed_on(prompt):
-            if beginning is not None:
-                self._recall(beginning)
-            # Nothing of the prompt before is reused: how much that is depends on the order, and with it the last bits.
-            reply = self.chat(bulk_body(prompt, settings) | {"cache_prompt": beginning is not None})
+        if beginning is not None:
+            self._recall(beginning)
+        # Nothing of the prompt before is reused: how much that is depends on the order, and with it the last bits.
+        reply = self.chat(bulk_body(prompt, settings, sample) | {"cache_prompt": beginning is not None})
         choice, usage = reply["choices"][0], reply["usage"]
         return Answer(
             prompt_id=prompt.id,
@@ -129,6 +142,7 @@ class LlamaCppEngine:
             prompt_tokens=usage["prompt_tokens"],
             completion_tokens=usage["completion_tokens"],
             seconds=round(time.monotonic() - started, 3),
+            sample=sample,
         )
 
     def _recall(self, beginning: Sequence[int]) -> None:

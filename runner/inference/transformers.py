@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 
 from runner.data.prompts import Prompt
 from runner.errors import GituneError, UsageError
-from runner.inference.engine import Answer, ModelFiles, blamed_on, bulk_body
+from runner.inference.engine import NONE_DONE, Answer, ModelFiles, Refused, Reply, bulk_body
 from runner.models.base import BaseFiles
 from runner.models.chat import Message, Tools, encode, render
 from runner.models.checkpoint import load_causal_lm, load_tokenizer
@@ -58,23 +58,33 @@ class TransformersEngine:
         # What a checkpoint recommends (penalties, top_k) is not what the spec says.
         self._model.generation_config = GenerationConfig(eos_token_id=self._ends)
 
-    def answer(self, prompts: Sequence[Prompt], settings: Generation, report: Report) -> Iterator[Answer]:
+    def answer(
+        self,
+        prompts: Sequence[Prompt],
+        settings: Generation,
+        report: Report,
+        sample: int = 0,
+        done: Collection[str] = NONE_DONE,
+    ) -> Iterator[Reply]:
         """Yield answers batch by batch; see `Engine.answer`."""
-        requests = [(prompt.id, self._bulk_request(prompt, settings)) for prompt in prompts]
+        requests: list[tuple[str, _Request]] = []
+        for prompt in prompts:
+            try:
+                requests.append((prompt.id, self._request(bulk_body(prompt, settings, sample))))
+            except GituneError as error:
+                yield Refused.because(prompt, error)
         requests.sort(key=lambda item: (len(item[1].ids), item[0]))
         for start in range(0, len(requests), self._batch):
             batch = requests[start : start + self._batch]
+            if all(prompt_id in done for prompt_id, _ in batch):
+                continue
             watch = _Watch(partial(report, Progress("answering", start, len(requests), "prompts")))
             started = time.monotonic()
             outputs = self._generate([request for _, request in batch], watch)
             seconds = round((time.monotonic() - started) / len(batch), 3)
             for (prompt_id, request), output in zip(batch, outputs, strict=True):
                 text, reason, tokens = self._read(output, request)
-                yield Answer(prompt_id, text, reason, len(request.ids), tokens, seconds)
-
-    def _bulk_request(self, prompt: Prompt, settings: Generation) -> _Request:
-        with blamed_on(prompt):
-            return self._request(bulk_body(prompt, settings))
+                yield Answer(prompt_id, text, reason, len(request.ids), tokens, seconds, sample)
 
     def chat(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return a whole answer; see `Engine.chat`."""

@@ -70,9 +70,17 @@ def needs_pin(uri: str) -> bool:
 
 
 def resolve_base(
-    uri: str, lock: Mapping[str, Pin], root: Path, file_roots: Sequence[str], index: FileIndex, where: Location
+    uri: str,
+    lock: Mapping[str, Pin],
+    root: Path,
+    file_roots: Sequence[str],
+    index: FileIndex,
+    where: Location,
+    what: str = "base_model",
 ) -> BaseRef:
     """Return what a spec's `base_model` means, without network, imports or reading a file that did not change.
+
+    `what` is what errors call it; other models of a spec are found in the same way.
 
     Raises:
         SpecError: when the URI is malformed, not pinned, or leads where the policy forbids.
@@ -88,7 +96,7 @@ def resolve_base(
             return BaseRef(uri, pin.sha256, pin.size, no_gguf=config_obstacle(known) if pin.model_type else None)
     except GituneError as error:
         raise SpecError([Problem(error.message, where, error.hint)]) from error
-    raise SpecError([Problem(f"base_model {uri} is not pinned in data.lock", where, "run `gitune data lock`")])
+    raise SpecError([Problem(f"{what} {uri} is not pinned in data.lock", where, "run `gitune data lock`")])
 
 
 def pin_base(uri: str, root: Path, file_roots: Sequence[str] = ()) -> Pin:

@@ -56,7 +56,7 @@ def parse_uri(uri: str) -> BaseUri:
 
 
 def package_file(uri: BaseUri) -> Path:
-    """Return a file of an installed package, found without importing the package."""
+    """Return a file or a checkpoint's folder of an installed package, found without importing the package."""
     spec = importlib.util.find_spec(uri.name)
     folders = list(spec.submodule_search_locations or []) if spec else []
     if not folders:
@@ -64,7 +64,7 @@ def package_file(uri: BaseUri) -> Path:
             f"Python package {uri.name} is not installed", hint=f"pip install {uri.name.replace('_', '-')}"
         )
     for folder in folders:
-        if (path := Path(folder) / uri.rest).is_file():
+        if (path := Path(folder) / uri.rest).exists():
             return path
     raise GituneError(f"Python package {uri.name} has no file {uri.rest}", hint=f"it lies in {folders[0]}")
 

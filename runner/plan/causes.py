@@ -24,6 +24,8 @@ MADE_BY: Mapping[str, tuple[Step, str]] = {
     "train": ("prepare", "train"),
     "validation": ("prepare", "validation"),
     "test": ("prepare", "test"),
+    "neighbours": ("prepare", "neighbours"),
+    "slice_values": ("prepare", "slices"),
     "answers.base": ("predict_base", "answers"),
     "answers.tuned": ("predict_tuned", "answers"),
     "answers.champion": ("predict_champion", "answers"),

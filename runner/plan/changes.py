@@ -30,14 +30,22 @@ SPEC_PATHS: Mapping[str, str] = {
     "gates": "evaluation.gates",
     "generation": "evaluation.generation",
     "label": "dataset.label",
+    "measures": "evaluation.custom_metrics",
     "metrics": "evaluation.metrics",
     "on_inconclusive": "evaluation.on_inconclusive",
+    "slices": "evaluation.slices",
     "split": "dataset.split",
     "system_prompt": "dataset.system_prompt",
     "training": "training",
 }
 
-ROW_WORDS = {"train": "training rows", "validation": "validation rows", "test": "test rows"}
+ROW_WORDS = {
+    "train": "training rows",
+    "validation": "validation rows",
+    "test": "test rows",
+    "neighbours": "near neighbours of test rows in the training rows",
+    "slice_values": "values of the slices beside the test rows",
+}
 
 FILES_TOLD = 3
 

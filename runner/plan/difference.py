@@ -37,6 +37,7 @@ BAR: Mapping[tuple[Step, str], Flag] = {
     ("score", "contract"): "output_format_changed",
     ("score", "metrics"): "metrics_changed",
     ("score", "label"): "metrics_changed",
+    ("score", "measures"): "metrics_changed",
     ("prepare", "checks"): "data_checks_changed",
 }
 
@@ -176,9 +177,17 @@ def _content_changes(old: Subject, new: Subject) -> Iterator[Change]:
     formats = [side.spec.evaluation.output_format for side in (old, new)]
     if old.contract != new.contract and formats[0] == formats[1]:
         yield Change(path="evaluation.output_format (content)", old=old.contract, new=new.contract)
+    yield from _measure_changes(old.measures or {}, new.measures or {})
     before, now = (
         {name: digest for role in side.files.values() for name, digest in role.items()} for side in (old, new)
     )
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             yield Change(path=name, old=before.get(name), new=now.get(name))
+
+
+def _measure_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    """Tell what changed in rubrics, programs and models of metrics that both sides have."""
+    for name in sorted(old.keys() & new.keys()):
+        for path, before, now in value_changes(old[name], new[name]):
+            yield Change(path=f"metric {name}: {path} (content)", old=before, new=now)

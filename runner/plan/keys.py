@@ -18,7 +18,7 @@ from runner.spec.models import Gate, Generation, Section, Spec, Training
 Inputs = dict[str, Any]
 
 IMPLEMENTATION: Mapping[Step, int] = {
-    "prepare": 1,
+    "prepare": 2,
     "train": 2,
     "predict_base": 3,
     "predict_tuned": 3,
@@ -69,6 +69,7 @@ def prepare_inputs(spec: Spec, files: Mapping[str, Sequence[str]], contract: obj
             "split": effective(data.split),
             "checks": effective(data.checks),
             "contract": contract,
+            "slices": _slices(spec),
         }
     )
 
@@ -136,8 +137,13 @@ def predict_inputs(
     )
 
 
-def score_inputs(spec: Spec, prepared: Record, answers: Mapping[str, Record], contract: object) -> Inputs:
-    """Decide the scores: references, answers by subject, metrics, label field and format contract."""
+def score_inputs(
+    spec: Spec, prepared: Record, answers: Mapping[str, Record], contract: object, measures: object = None
+) -> Inputs:
+    """Decide the scores: references, answers by subject, metrics, label field and format contract.
+
+    `measures` is what decides metrics from outside (`evaluation.outside`): programs, rubrics, models.
+    """
     return _present(
         {
             "implementation": IMPLEMENTATION["score"],
@@ -146,8 +152,21 @@ def score_inputs(spec: Spec, prepared: Record, answers: Mapping[str, Record], co
             "metrics": sorted(spec.evaluation.metrics),
             "label": spec.dataset.label,
             "contract": contract,
+            "slices": _slices(spec),
+            **beside_rows(prepared),
+            "measures": measures,
         }
     )
+
+
+def _slices(spec: Spec) -> list[str] | None:
+    return sorted(set(spec.evaluation.slices)) or None
+
+
+def beside_rows(prepared: Record) -> Inputs:
+    """Return digests of what was prepared beside the test rows; what an older release prepared has nothing there."""
+    found = {"neighbours": prepared.outputs.get("neighbours"), "slice_values": prepared.outputs.get("slices")}
+    return {name: artifact.digest for name, artifact in found.items() if artifact is not None}
 
 
 def gate_inputs(spec: Spec, scored: Record, champion: str | None) -> Inputs:

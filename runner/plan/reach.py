@@ -75,7 +75,7 @@ def _of_working_tree(root: Path, config: Config) -> Iterator[Subject]:
         return
     for loaded in specs:
         try:
-            yield gather(loaded, config, index)
+            yield gather(loaded, config, index, scored=False)
         except SpecError:
             continue
 
@@ -106,7 +106,7 @@ def _subjects(name: str, commits: Sequence[str], root: Path, config: Config) -> 
         loaded = _load(name, commits[0], [], root, Path(folder))
         outside = sorted(_outside(loaded.spec))
         if not outside:
-            yield gather(loaded, config, FileIndex(Path(folder)))
+            yield gather(loaded, config, FileIndex(Path(folder)), scored=False)
             return
     versions = zip(*(ids(root, commits, path) for path in outside), strict=True)
     first = {version: commit for commit, version in reversed(list(zip(commits, versions, strict=True)))}
@@ -116,7 +116,7 @@ def _subjects(name: str, commits: Sequence[str], root: Path, config: Config) -> 
             loaded = _load(name, commit, there, root, Path(folder))
             for path in set(outside) - set(there):
                 _borrow(root / path, loaded.root / path)
-            yield gather(loaded, config, FileIndex(Path(folder)))
+            yield gather(loaded, config, FileIndex(Path(folder)), scored=False)
 
 
 def _load(name: str, commit: str, outside: Sequence[str], root: Path, folder: Path) -> LoadedSpec:

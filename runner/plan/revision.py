@@ -15,9 +15,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from runner import git
 from runner.errors import GituneError, Problem, UsageError
+from runner.evaluation.outside import command_paths, read_measures
 from runner.file_index import FileIndex
 from runner.models.base import resolve_base
 from runner.plan.subject import Subject, digest_sources, read_chat_template, read_contract
@@ -106,7 +108,7 @@ def find_touched(root: Path, old: str, new: str | None) -> Touched:
     beside = {part[1] for part in parts if part[0] == SPECS and len(part) > 2}  # noqa: PLR2004 - specs/<name>/…
     # A folder without a spec on either side, such as specs/shared-notes/, is none of ours.
     names: frozenset[str] | set[str] = beside & (before | after)
-    if CONFIG_FILE in paths:
+    if CONFIG_FILE in paths or _are_programs(root, paths):
         names = before | after
     elif outside := [path for path in paths if not path.startswith(f"{SPECS}/")]:
         names = names | _on_local_bases(root, outside)
@@ -124,6 +126,8 @@ def specs_at(touched: Touched, commit: str, names: Collection[str]) -> Iterator[
             config = load_config(tree)
         except GituneError:
             config = Config()
+        if programs := command_paths(config):
+            _write(touched, commit, programs, tree)
         index = FileIndex(tree / "index")
         subjects, problems = {}, {}
         for name in sorted(_folders(tree)):
@@ -158,6 +162,16 @@ def _on_local_bases(root: Path, changed: Collection[str]) -> set[str]:
             if key.strip() == "base_model" and base and _any_below(base, changed):
                 found.add(file.parent.name)
     return found
+
+
+def _are_programs(root: Path, changed: Collection[str]) -> bool:
+    """Whether files of programs that score answers are among these; any spec may name one."""
+    if not (root / CONFIG_FILE).is_file():
+        return False
+    try:
+        return any(_any_below(path, changed) for path in command_paths(load_config(root)))
+    except GituneError:
+        return False
 
 
 def _local_base(uri: str) -> str | None:
@@ -210,7 +224,16 @@ def _subject(loaded: LoadedSpec, config: Config, index: FileIndex, base_root: Pa
         base=replace(base, chat_template=read_chat_template(loaded)),
         files=digest_sources(loaded, index.digest),
         contract=read_contract(loaded),
+        config=config,
+        measures=_measures(loaded, config, index, base_root),
     )
+
+
+def _measures(loaded: LoadedSpec, config: Config, index: FileIndex, base_root: Path) -> Any:
+    try:
+        return read_measures(loaded, config, index, base_root)
+    except GituneError:
+        return None
 
 
 def _first_line(error: GituneError) -> str:

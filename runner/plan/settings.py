@@ -17,7 +17,7 @@ from runner.plan.walk import Walk
 from runner.registry.facts import Artifact, Record, Step
 
 # Inputs that earlier steps yield.
-YIELDED = {"adapter", "answers", "prompts", "scores", "test", "train", "validation"}
+YIELDED = {"adapter", "answers", "neighbours", "prompts", "scores", "slice_values", "test", "train", "validation"}
 
 # Where the inputs of a step say nothing of their own: a champion is as it was released.
 NOTHING: Inputs = {}
@@ -47,7 +47,7 @@ def _settings(step: Step, walk: Walk) -> Inputs:
         case "predict_base" | "predict_tuned":
             return keys.predict_inputs(base.digest, None, engine, generation, "", base.chat_template)
         case "score":
-            return keys.score_inputs(spec, _UNKNOWN, {}, contract)
+            return keys.score_inputs(spec, _UNKNOWN, {}, contract, walk.subject.measures)
         case "gate":
             champion = walk.champion
             return keys.gate_inputs(spec, _UNKNOWN, champion.version if champion else None)

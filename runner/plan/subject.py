@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from runner.contract.contract import contract_digest_input
 from runner.data.sources import source_files
 from runner.errors import GituneError, Problem, SpecError
 from runner.evaluation.catalog import validate_metrics
 from runner.evaluation.conditions import validate_gates
+from runner.evaluation.outside import read_measures
 from runner.file_index import FileIndex
 from runner.models.base import BaseRef, resolve_base
 from runner.spec.config import Config
@@ -33,6 +35,10 @@ class Subject:
     """By role (`train`, `validation`, `test`): repository path -> sha256."""
     contract: object
     """JSON value that decides the format contract's verdicts; None without a contract."""
+    config: Config = field(default_factory=Config)
+    """The repository's configuration."""
+    measures: Any = None
+    """JSON value that decides what metrics from outside say (`evaluation.outside`); None without any."""
 
     @property
     def spec(self) -> Spec:
@@ -60,7 +66,9 @@ def gather_all(
     return subjects
 
 
-def gather(loaded: LoadedSpec, config: Config, index: FileIndex, known: KnownDocuments | None = None) -> Subject:
+def gather(
+    loaded: LoadedSpec, config: Config, index: FileIndex, known: KnownDocuments | None = None, *, scored: bool = True
+) -> Subject:
     """Read what the keys need: the lock, and digests of local files through the stat index.
 
     Args:
@@ -68,6 +76,7 @@ def gather(loaded: LoadedSpec, config: Config, index: FileIndex, known: KnownDoc
         config: the repository's configuration.
         index: digests of files that have not changed.
         known: locks that were parsed before.
+        scored: whether its scores matter. For a training of the past they do not, and what they needed may be gone.
 
     Raises:
         SpecError: when a file, pattern or pin is missing, a gate could never be judged, or the base never be served.
@@ -83,6 +92,8 @@ def gather(loaded: LoadedSpec, config: Config, index: FileIndex, known: KnownDoc
         base=replace(base, chat_template=read_chat_template(loaded)),
         files=digest_sources(loaded, index.digest),
         contract=read_contract(loaded),
+        config=config,
+        measures=read_measures(loaded, config, index) if scored else None,
     )
 
 

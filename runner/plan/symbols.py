@@ -13,6 +13,7 @@ from runner.digest import digest_json
 from runner.plan import keys
 from runner.plan.subject import Subject
 from runner.registry.facts import Artifact, Record, Step
+from runner.spec.models import Spec
 
 PREPARED = ("train", "validation", "test", "prompts")
 CHAMPION = "the champion"
@@ -31,7 +32,7 @@ def step_inputs(subject: Subject, prepared: Mapping[str, str] | None = None) -> 
     spec, base = subject.spec, subject.base
     files = {role: list(digests.values()) for role, digests in subject.files.items()}
     prepare = keys.prepare_inputs(spec, files, subject.contract)
-    rows = _yields(prepared or {name: digest_json([keys.step_key(prepare), name]) for name in PREPARED})
+    rows = _yields(_prepared(spec, prepare, prepared))
     train = keys.train_inputs(spec, base.digest, rows, base.chat_template)
 
     def answers(adapter: str | None) -> keys.Inputs:
@@ -41,7 +42,7 @@ def step_inputs(subject: Subject, prepared: Mapping[str, str] | None = None) -> 
 
     predict = {"base": answers(None), "tuned": answers(keys.step_key(train))}
     answered = {name: _yields({"answers": keys.step_key(inputs)}) for name, inputs in predict.items()}
-    score = keys.score_inputs(spec, rows, answered, subject.contract)
+    score = keys.score_inputs(spec, rows, answered, subject.contract, subject.measures)
     gate = keys.gate_inputs(spec, _yields({"scores": keys.step_key(score)}), CHAMPION)
     deployment = spec.deployment
     return {
@@ -53,6 +54,15 @@ def step_inputs(subject: Subject, prepared: Mapping[str, str] | None = None) -> 
         "gate": gate,
         "deploy": {"version": spec.version, "alias": deployment.alias, "target": deployment.target},
     }
+
+
+def _prepared(spec: Spec, prepare: keys.Inputs, rows: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return what stands for the outputs of `prepare`: neighbours follow from rows, values beside them from files."""
+    found = rows or {name: digest_json([keys.step_key(prepare), name]) for name in PREPARED}
+    more = {"neighbours": digest_json([found["train"], found["test"]])}
+    if spec.evaluation.slices:
+        more["slices"] = digest_json([prepare["files"], prepare["slices"]])
+    return {**more, **found}
 
 
 def _yields(outputs: Mapping[str, str]) -> Record:

@@ -228,7 +228,8 @@ class Walk:
 
     def _score_inputs(self) -> keys.Inputs:
         answers = {subject: self.records[step] for subject, step in SUBJECTS.items() if step in self.records}
-        return keys.score_inputs(self.subject.spec, self.records["prepare"], answers, self._contract)
+        measures = self.subject.measures
+        return keys.score_inputs(self.subject.spec, self.records["prepare"], answers, self._contract, measures)
 
     def _gate_of(self, released: Version) -> Decision:
         """Gates decide a release, once: the bad version, being live, must not block the way back."""

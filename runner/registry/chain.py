@@ -24,7 +24,9 @@ from runner.registry.views import RegistryReader
 
 PREDICTIONS: tuple[Step, ...] = ("predict_base", "predict_tuned", "predict_champion")
 
-DECISIVE = frozenset({"train", "validation", "test", "prompts", "adapter", "answers", "scores", "verdicts"})
+DECISIVE = frozenset(
+    {"train", "validation", "test", "prompts", "neighbours", "slices", "adapter", "answers", "scores", "verdicts"}
+)
 """Outputs that the next link is made of. Others, such as timings, differ when a lost artifact is made again."""
 
 

@@ -70,6 +70,21 @@ def open_namespace(
     return Registry(Overlay(main, own, namespace, shown), cache, max_cache)
 
 
+def open_scratch(config_store_url: str, root: Path, cache: Path, scratch: Path) -> Registry:
+    """Open the registry for a try: all of it is read, and what is written goes to a folder that is thrown away.
+
+    Args:
+        config_store_url: As for `open_registry`.
+        root: The repository.
+        cache: Folder for verified local copies of artifacts.
+        scratch: The folder.
+
+    Raises:
+        RegistryError: when the URL is of no known kind.
+    """
+    return Registry(Overlay(open_store(config_store_url, root), open_store(str(scratch), root), "pr/1"), cache)
+
+
 class Registry(RegistryWriter):
     """Artifacts, records, leases, versions and deployments of one store."""
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from runner.report.escape import fence
-from runner.report.model import CurvePoint
+from runner.report.parts import CurvePoint
 from runner.report.table import table
 
 GRID = 25

@@ -1,19 +1,38 @@
-"""The evaluation report as data: what every rendering (Markdown, JSON, later HTML and JUnit) is made from."""
+"""The evaluation report as data: what every rendering (Markdown, HTML, JSON, JUnit, text) is made from.
+
+`schemas/report.schema.json` is generated from it. Texts of data and models are as they were, cut to `TEXT_LIMIT`:
+whoever renders them escapes them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from runner.evaluation.catalog import Unit
 from runner.evaluation.gates import Outcome, Verdict
-from runner.registry.facts import Step
+from runner.report.parts import (
+    Approval,
+    CurvePoint,
+    DataFinding,
+    Finding,
+    HistoryPoint,
+    Provenance,
+    ReportPart,
+    SpecChange,
+    Subject,
+    TrainingSummary,
+    Wear,
+)
 
+TEXT_LIMIT = 4_000
+"""Characters of one text of a row that are kept."""
 
-class ReportPart(BaseModel):
-    """Base of the report's objects: frozen, documented by the string under each field."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+Status = Literal["fixed", "broken", "both_right", "both_wrong", "format_error", "unanswered"]
+"""What became of a test row: `format_error` is `both_wrong` with an answer of this model that breaks the output format,
+`unanswered` that base or this model has no answer. Of a graded metric `fixed` is higher and `broken` lower than base."""
 
 
 class Headline(ReportPart):
@@ -21,6 +40,8 @@ class Headline(ReportPart):
 
     metric: str
     """The spec's primary metric."""
+    unit: Unit = "share"
+    """Unit of the values; shares are told in percent, their differences in points."""
     base: float
     """The base model's value."""
     champion: float | None
@@ -34,8 +55,38 @@ class Headline(ReportPart):
     high: float
     """One-sided 95 % upper bound."""
     n: int
-    """Test rows."""
+    """Test rows that both answered."""
     method: str
+    """How the bounds were computed."""
+
+
+class MetricValue(ReportPart):
+    """One metric of one subject."""
+
+    value: float
+    """On all rows that it answered."""
+    low: float | None = None
+    """Lower end of the two-sided 95 % interval; null where there is none for this metric."""
+    high: float | None = None
+    """Its upper end."""
+    method: str = ""
+    """How the interval was computed."""
+    apart: float | None = None
+    """On the rows without near neighbours in the training split; null when no row has any."""
+
+
+class MetricDifference(ReportPart):
+    """The tuned model's value less that of a rival, on the rows that both answered."""
+
+    value: float
+    """The difference; for a metric where lower is better, below 0 is a gain."""
+    low: float | None = None
+    """One-sided 95 % lower bound; null where there is none for this metric."""
+    high: float | None = None
+    """One-sided 95 % upper bound."""
+    n: int | None = None
+    """Rows that both answered."""
+    method: str = ""
     """How the bounds were computed."""
 
 
@@ -44,19 +95,23 @@ class MetricValues(ReportPart):
 
     metric: str
     """Its name."""
-    base: float
-    """The base model's value."""
-    champion: float | None
-    """The champion's value, if there is one."""
-    tuned: float
-    """The tuned model's value."""
+    meaning: str = ""
+    """What it is, in a line."""
+    unit: Unit = "share"
+    """Unit of its values."""
+    better: Literal["higher", "lower"] = "higher"
+    """Which way is up."""
+    subjects: dict[str, MetricValue]
+    """Values by subject; who was not measured is not there."""
+    differences: dict[str, MetricDifference] = {}
+    """Differences by rival: `base`, `champion` and what else was scored."""
 
 
 class FormatCompliance(ReportPart):
     """How often one subject kept to the output format."""
 
     subject: str
-    """`base`, `champion` or `tuned`."""
+    """Its name."""
     value: float
     """Share of compliant answers."""
     n: int
@@ -70,6 +125,8 @@ class RowChanges(ReportPart):
 
     metric: str
     """Metric that says what is right."""
+    graded: bool = False
+    """Whether rows have more values than right and wrong; then fixed is higher than base, and broken lower."""
     fixed: int
     """Rows that only the tuned model has right."""
     broken: int
@@ -78,70 +135,97 @@ class RowChanges(ReportPart):
     """The others."""
 
 
-class Example(ReportPart):
-    """One test row, shortened: what was asked, expected and answered."""
+class Nearest(ReportPart):
+    """A training row that is much like a test row."""
 
     row: str
     """Row id."""
+    similarity: float
+    """Between 0 and 1."""
+    where: str = ""
+    """File and line it was read from: `specs/bot/data/train.jsonl:812`."""
+    input: str = ""
+    """Its last question, shortened."""
+    answer: str = ""
+    """Its answer, shortened."""
+
+
+class ReportRow(ReportPart):
+    """One test row: what was asked, expected and answered."""
+
+    id: str
+    """Row id."""
+    status: Status
+    """What became of it, against base."""
+    where: str = ""
+    """File and line it was read from."""
     input: str
     """The conversation before the answer, without the system message."""
     expected: str
     """The reference answer."""
-    base: str
-    """The base model's answer."""
-    tuned: str
-    """The tuned model's answer."""
+    answers: dict[str, str]
+    """Answer by subject; who has none is not there."""
+    violations: list[str] = []
+    """How the tuned model's answer breaks the output format."""
+    near: bool = False
+    """Whether it has a near neighbour in the training split."""
+    nearest: list[Nearest] = []
+    """The training rows that are most like it, the most like one first."""
+    values: dict[str, dict[str, float | None]] = {}
+    """Value by metric and subject, of metrics that have one for each row."""
+    slices: dict[str, str | None] = {}
+    """Its value of each field of `evaluation.slices`."""
 
 
-class CurvePoint(ReportPart):
-    """One point of the loss curve."""
+class ConfusedPair(ReportPart):
+    """One label answered in place of another."""
 
-    epoch: float
-    """Passes over the training rows; a whole number ends an epoch, 0 is the untrained model."""
-    step: int
-    """Optimizer steps."""
-    train_loss: float | None = None
-    """Mean loss on training rows since the point before."""
-    validation_loss: float | None = None
-    """Loss on validation rows."""
+    expected: str
+    """Label of the reference."""
+    answered: str | None
+    """Label of the answer; null: none of the labels."""
+    n: int
+    """Rows."""
 
 
-class Finding(ReportPart):
-    """One thing that looks wrong with the training."""
+class Confusion(ReportPart):
+    """Which labels one subject takes for which."""
 
-    code: str
-    """Stable name, such as `overfitting`."""
-    message: str
-    """What was seen, with figures."""
-    cause: str
-    """What usually causes it."""
-    remedy: str
-    """What to change."""
+    subject: str
+    """Its name."""
+    labels: list[str]
+    """Labels of the references."""
+    matrix: list[list[int]]
+    """Rows: labels of references; columns: labels of answers, the last one for answers with none of the labels."""
+    pairs: list[ConfusedPair]
+    """What is wrong, the commonest first."""
 
 
-class Provenance(ReportPart):
-    """What the report was made from, and how to make it again."""
+class SliceValue(ReportPart):
+    """The rows with one value of a field."""
 
-    base_model: str
-    """URI of the base model."""
-    engine: str
-    """What wrote the answers."""
-    seed: int
-    """Seed of the training."""
-    keys: dict[Step, str]
-    """Step keys."""
-    digests: dict[str, str]
-    """sha256 of what was compared: `test` rows, `adapter`, `scores` …"""
-    environment: dict[str, str]
-    """Python, platform and library versions of the training, else of the newest step."""
-    reproduce: str
-    """Command that makes the report again."""
+    field: str
+    """Field of `evaluation.slices`."""
+    value: str | None
+    """Its value; null: the row has none."""
+    metric: str
+    """What is told of them."""
+    n: int
+    """Rows."""
+    subjects: dict[str, float]
+    """Mean by subject."""
+    gain: float
+    """Tuned less base."""
+    marked: bool = False
+    """Whether the gain or loss is more than chance, after Holm's correction for the number of slices."""
+    small: bool = False
+    """Whether it has too few rows to be judged."""
 
 
 class Report(ReportPart):
     """The evaluation of one version of one spec."""
 
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["2.0"] = "2.0"
     """Version of this JSON."""
     name: str
     """Name of the spec."""
@@ -154,32 +238,66 @@ class Report(ReportPart):
     outcome: Outcome
     """What the gates say together."""
     releasable: bool
-    """Whether that allows a release: PASS, or INCONCLUSIVE with `on_inconclusive: warn`."""
+    """Whether that allows a release: PASS, or INCONCLUSIVE with `on_inconclusive: warn` or an approval."""
+    decision: str
+    """What that means for a pull request, in a few words: `merge`, `do not merge` …"""
     headline: Headline
     """The primary metric."""
     verdicts: list[Verdict]
     """Every gate."""
+    subjects: list[Subject]
+    """Every model whose answers were scored: base, champion, tuned, then others."""
     metrics: list[MetricValues]
     """Every metric."""
     compliance: list[FormatCompliance]
     """Format compliance by subject; empty without an output format."""
     changes: RowChanges
     """Rows fixed and broken against base."""
-    better: list[Example]
-    """Some rows that only the tuned model has right."""
-    worse: list[Example]
-    """Some rows that only the base model has right."""
+    rows: list[ReportRow] = []
+    """Every test row, in the order of the test split."""
+    near_rows: int = 0
+    """Test rows with a near neighbour in the training split."""
+    confusion: list[Confusion] = []
+    """Of base and tuned; empty without a classification metric."""
+    slices: list[SliceValue] = []
+    """Results by value of each field of `evaluation.slices`."""
     curve: list[CurvePoint]
     """Loss over training, oldest first."""
     best_epoch: float | None
     """Epoch whose weights were kept."""
     kept: str = ""
     """Which weights were kept and why, in a sentence."""
+    training: TrainingSummary | None = None
+    """The training in a few figures."""
     findings: list[Finding] = Field(default_factory=list)
     """What looks wrong with the training, the gravest first."""
     data: dict[str, str] = Field(default_factory=dict)
     """The data card in words."""
+    data_findings: list[DataFinding] = []
+    """What the data checks found."""
+    changed: list[SpecChange] = []
+    """What is not as in the version it follows."""
+    changed_since: str | None = None
+    """That version; null when nothing was released before."""
+    history: list[HistoryPoint] = []
+    """The primary metric of released versions, oldest first, and of this one."""
+    wear: Wear | None = None
+    """How used the test set is; null when it is not known."""
+    approval: Approval | None = None
+    """Who let an INCONCLUSIVE of these scores through."""
+    notes: list[str] = []
+    """What a reader must know to read the figures, in sentences."""
     provenance: Provenance
     """What the report was made from."""
     next_step: str
     """What to do now, in one sentence."""
+
+    @property
+    def worse(self) -> Sequence[ReportRow]:
+        """The rows that only base has right."""
+        return [row for row in self.rows if row.status == "broken"]
+
+    @property
+    def better(self) -> Sequence[ReportRow]:
+        """The rows that only the tuned model has right."""
+        return [row for row in self.rows if row.status == "fixed"]

@@ -19,7 +19,7 @@ from runner.evaluation.scores import Scores, SubjectScores
 from runner.plan.rulings import name_of
 from runner.registry.facts import Artifact, Content, Record, Ruling, Step
 from runner.registry.views import RegistryReader
-from runner.report.model import ReportPart
+from runner.report.parts import ReportPart, SpecChange
 
 SMALL = 1e-3
 """Numbers below this are said as 2e-4."""
@@ -48,19 +48,6 @@ class Release:
     verdict: str
     approval: Ruling | None = None
     released: bool = True
-
-
-class NoteChange(ReportPart):
-    """One thing that changed."""
-
-    path: str
-    """Input that changed, such as `training.learning_rate`, `train` or `engine`."""
-    old: Any
-    """Value before; null when there was none, or when it is a digest or a long text."""
-    new: Any
-    """Value now."""
-    words: str
-    """In words."""
 
 
 class MetricNote(ReportPart):
@@ -103,7 +90,7 @@ class Notes(ReportPart):
     """What its gates said."""
     approved_by: str | None
     """Who approved an INCONCLUSIVE."""
-    changes: list[NoteChange]
+    changes: list[SpecChange]
     """What changed."""
     metric: MetricNote
     """What that did to the primary metric."""
@@ -155,13 +142,13 @@ def _points(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:+g}".replace("-", "−")
 
 
-def _changes(new: Release, old: Release, reader: RegistryReader) -> Iterator[NoteChange]:
+def _changes(new: Release, old: Release, reader: RegistryReader) -> Iterator[SpecChange]:
     for split, what in (("train", "examples"), ("validation", "validation rows"), ("test", "test rows")):
         before, now = (side.records["prepare"].outputs[split] for side in (old, new))
         if before != now:
             counted = _rows_between(before, now, reader)
             words = f"{counted} {what}" if counted else f"other {what}"
-            yield NoteChange(path=split, old=before.digest, new=now.digest, words=words)
+            yield SpecChange(path=split, old=before.digest, new=now.digest, words=words)
     before_all, now_all = dict(_flat(_inputs(old))), dict(_flat(_inputs(new)))
     for path in sorted(before_all.keys() | now_all.keys()):
         if (was := before_all.get(path)) != (is_ := now_all.get(path)):
@@ -169,7 +156,7 @@ def _changes(new: Release, old: Release, reader: RegistryReader) -> Iterator[Not
             name = path.removeprefix("training.").removeprefix("generation.")
             words = f"{WHOLE[head]} changed" if head in WHOLE else f"{name} {_value(was)} → {_value(is_)}"
             shown = head not in WHOLE
-            yield NoteChange(path=path, old=was if shown else None, new=is_ if shown else None, words=words)
+            yield SpecChange(path=path, old=was if shown else None, new=is_ if shown else None, words=words)
 
 
 def _inputs(side: Release) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from runner.digest import digest_json
 from runner.errors import RegistryError
 from runner.evaluation.gates import Verdict, overall
 from runner.plan.decision import SUBJECTS
-from runner.plan.keys import template_digest
+from runner.plan.keys import beside_rows, template_digest
 from runner.plan.rulings import name_of
 from runner.registry.chain import record_digest, sealed_records
 from runner.registry.facts import STEPS, Record, Step, Version
@@ -132,7 +132,8 @@ def _expected(step: Step, records: Mapping[Step, Record], version: Version) -> d
                 for subject, predict in SUBJECTS.items()
                 if predict in records
             }
-            return output("prepare", "test") | answers
+            beside = beside_rows(records["prepare"]) if "prepare" in records else {}
+            return output("prepare", "test") | beside | answers
         case "gate":
             return output("score", "scores")
         case _:

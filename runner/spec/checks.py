@@ -33,7 +33,9 @@ def check(document: Document, folder: Path) -> list[Finding]:
         *_data_files(document),
         *_plain_file(document, folder, "evaluation.output_format.json_schema"),
         *_plain_file(document, folder, "chat_template"),
+        *_files_of_judges(document, folder),
         *_gates(document),
+        *_samples(document),
         *unsupported(document),
     ]
 
@@ -103,7 +105,7 @@ def _beside(document: Document, path: str, name: str) -> list[Finding]:
 
 
 def _plain_file(document: Document, folder: Path, path: str) -> list[Finding]:
-    """The schema of the answers and the chat template lie beside the spec, as plain files."""
+    """What a spec reads whole, such as a chat template, lies beside it as a plain file."""
     name = document.at(path)
     if not isinstance(name, str):
         return []
@@ -116,6 +118,14 @@ def _plain_file(document: Document, folder: Path, path: str) -> list[Finding]:
             document, path, f"there is no file `{excerpt(name)}` beside the spec", "create it, or correct the name"
         )
     return []
+
+
+def _files_of_judges(document: Document, folder: Path) -> list[Finding]:
+    """Rubrics and calibrations lie beside the spec."""
+    custom: Any = document.at("evaluation.custom_metrics")
+    numbers = range(len(custom) if isinstance(custom, list) else 0)
+    paths = [f"evaluation.custom_metrics.{i}.{key}" for i in numbers for key in ("rubric", "calibration")]
+    return [found for path in paths for found in _plain_file(document, folder, path)]
 
 
 def _gates(document: Document) -> list[Finding]:
@@ -135,3 +145,13 @@ def _gates(document: Document) -> list[Finding]:
             message = f"the gate's metric `{excerpt(metric)}` is not measured"
             findings += _found(document, path, message, f"measured: {', '.join(sorted(measured))}")
     return findings
+
+
+def _samples(document: Document) -> list[Finding]:
+    """Several answers say more than one only where they can differ."""
+    path = "evaluation.generation.samples"
+    samples = document.at(path)
+    if not isinstance(samples, int) or samples <= 1 or document.at("evaluation.generation.temperature"):
+        return []
+    message = f"`samples: {samples}` with temperature 0: greedy answers repeat themselves"
+    return _found(document, path, message, "set temperature, such as `temperature: 0.7`, or leave `samples` out")

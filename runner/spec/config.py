@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 
 from runner.spec.known import KnownDocuments
 from runner.spec.models import Section
+from runner.spec.services import Embeddings, Endpoint, MetricCommand, Named, TokenPrice, unique_names
 from runner.spec.validation import tell, validated
 from runner.spec.yaml_file import read_yaml
 
@@ -43,10 +44,12 @@ class Price(Section):
 
 
 class Prices(Section):
-    """Price of each compute profile."""
+    """Price of each compute profile, and of tokens."""
 
     default: Price | None = None
     """The profile that specs name when they name none."""
+    tokens: TokenPrice | None = None
+    """What answers cost where they are paid by the token."""
 
     def of(self, profile: str) -> Price | None:
         """Return the price of a profile, where it is known."""
@@ -67,6 +70,8 @@ class Policy(Section):
 
     budget: BudgetPolicy | None = None
     """What one plan may be expected to take."""
+    judge_agreement: Annotated[float, Field(ge=0, le=1)] = 0.85
+    """Agreement with people, by its calibration, that a language model needs before a gate goes by its judgement."""
 
     @field_validator("deploy_branch")
     @classmethod
@@ -109,6 +114,18 @@ class Config(Section):
     """Experiment trackers that local trainings report to, by transformers' names; keys come from the environment."""
     prices: Prices = Prices()
     """What the compute profiles of specs cost; plans say by it what steps will cost."""
+    metrics: list[MetricCommand] = []  # noqa: RUF012 - pydantic copies it
+    """Programs that custom metrics of specs may name as their `command`."""
+    endpoints: list[Endpoint] = []  # noqa: RUF012 - pydantic copies it
+    """Language models that custom metrics of specs may name as their `judge`."""
+    embeddings: list[Embeddings] = []  # noqa: RUF012 - pydantic copies it
+    """Embedding models that custom metrics of specs may name under `semantic`."""
+
+    @field_validator("metrics", "endpoints", "embeddings")
+    @classmethod
+    def _are_told_apart(cls, entries: list[Named]) -> list[Named]:
+        unique_names(entries)
+        return entries
 
     @field_validator("store")
     @classmethod

@@ -28,6 +28,10 @@ PATTERNS = {
         "`base`, `champion` or a version, such as version:1.2.0, or spec:NAME"
     ),
     r"^[a-z][a-z0-9_]*$": "a metric's name: lowercase letters, digits and underscores",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable",
+    r"^(pkg://[A-Za-z_]\w*/.+|hf://[\w.-]+/[\w.-]+@[0-9a-f]{40}|file://.+)$": (
+        "pkg://PACKAGE/FOLDER, hf://ORG/NAME@COMMIT (40 hex digits) or file://DIR"
+    ),
     r"^[0-9a-f]{64}$": "a sha256 of 64 lowercase hexadecimal digits",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.evaluation.calibration import require_agreement
 from runner.evaluation.gates import judge, overall
 from runner.evaluation.scores import Scores
 from runner.evaluation.warnings import warnings_of
@@ -12,6 +13,7 @@ def run(context: StepContext) -> StepResult:
     """Judge the stored scores; fails closed when something is missing."""
     evaluation = context.subject.spec.evaluation
     scores = Scores.model_validate_json(context.registry.read(context.output("score", "scores")))
+    require_agreement(evaluation.gates, scores)
     champion = context.champion.version if context.champion else None
     verdicts = judge(evaluation.gates, scores, champion)
     outcome = overall(verdicts)

@@ -1,55 +1,135 @@
-"""PREDICT: test prompts -> answers of base, tuned or champion, written by the engine that will serve."""
+"""PREDICT: test prompts -> answers of base, tuned or champion, written by the engine that will serve.
+
+Answers are kept as they come: a killed prediction goes on at the first missing prompt. What an engine refuses to answer
+is stored apart, as an error and not as a wrong answer; more than a few of those end the step.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
-from runner.errors import GituneError
+from runner.data.prompts import Prompt
+from runner.errors import GituneError, TerminalError, TransientError
+from runner.inference.answer_log import AnswerLog
 from runner.inference.bulk import answer_all
-from runner.inference.engine import Answer, ModelFiles
-from runner.registry.facts import Step
+from runner.inference.engine import Answer, ModelFiles, Refused
+from runner.inference.pace import Pace
+from runner.progress import Report
+from runner.registry.facts import Step, Version
 from runner.spec.models import Generation
 from runner.steps.context import StepContext, StepResult, to_jsonl
 
+TOLERATED = 0.02
+"""Share of prompts that may be refused: a score of fewer says little of the whole test set."""
+
+_TOLD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked, and how answers are written."""
+
+    engine: str
+    model: ModelFiles
+    settings: Generation
+
 
 def run(context: StepContext, step: Step) -> StepResult:
-    """Answer every test prompt once.
+    """Answer every test prompt.
 
     Raises:
-        GituneError: when a prompt has no answer; a missing answer is never a wrong one.
+        TerminalError: when too many prompts are refused, and would be again.
+        GituneError: when a prompt has no answer for another reason; a missing answer is never a wrong one.
     """
-    engine_name, model, settings = _asked(context, step)
+    return _predict(context, step, _asked(context, step))
+
+
+def _predict(context: StepContext, step: Step, asked: Asked) -> StepResult:
     prompts = context.prompts()
-    found = answer_all(engine_name, model, prompts, settings, context.report)
-    answers = {answer.prompt_id: answer for answer in found}
-    missing = [prompt.id for prompt in prompts if prompt.id not in answers]
-    if missing:
-        raise GituneError(f"{step}: {len(missing)} of {len(prompts)} prompts got no answer, such as {missing[0]}")
-    ordered = [answers[prompt.id] for prompt in prompts]
-    outputs = {
-        "answers": context.registry.put_bytes(to_jsonl([_without_time(answer) for answer in ordered])),
-        "timings": context.registry.put_bytes(
-            to_jsonl([{"prompt_id": a.prompt_id, "seconds": round(a.seconds, 4)} for a in ordered])
-        ),
-    }
-    tokens = sum(answer.completion_tokens for answer in ordered)
-    return StepResult(outputs, {"answers": len(ordered), "completion_tokens": tokens})
+    answers, refused = _reply(asked, prompts, context.state, context.report)
+    _require_few(step, refused, prompts)
+    whole = [
+        [answers[prompt.id, sample] for sample in range(asked.settings.samples) if (prompt.id, sample) in answers]
+        for prompt in prompts
+        if prompt.id not in refused
+    ]
+    if any(len(found) < asked.settings.samples for found in whole):
+        raise GituneError(f"{step}: prompts are left that got no answer")
+    ordered = [answer for found in whole for answer in found]
+    found = {"answers": [_without_time(answer) for answer in ordered], "timings": [_timing(a) for a in ordered]}
+    if refused:
+        found["errors"] = [{"prompt_id": name, "error": refused[name].error} for name in sorted(refused)]
+    outputs = {name: context.registry.put_bytes(to_jsonl(lines)) for name, lines in found.items()}
+    metrics = {"answers": len(ordered), "completion_tokens": sum(answer.completion_tokens for answer in ordered)}
+    return StepResult(outputs, metrics | ({"errors": len(refused)} if refused else {}))
 
 
-def _without_time(answer: Answer) -> dict[str, object]:
+def _reply(
+    asked: Asked, prompts: Sequence[Prompt], state: Path, report: Report
+) -> tuple[Mapping[tuple[str, int], Answer], Mapping[str, Refused]]:
+    """Return the answers by prompt and sample, an earlier run's among them, and what was refused by prompt."""
+    refused: dict[str, Refused] = {}
+    total = len(prompts) * asked.settings.samples
+    with AnswerLog(state, prompts) as log:
+        pace = Pace(report, len(log.answers), total)
+        if len(log.answers) < total:
+            for reply in answer_all(asked.engine, asked.model, prompts, asked.settings, pace, log.done):
+                if isinstance(reply, Refused):
+                    refused.setdefault(reply.prompt_id, reply)
+                elif log.add(reply):
+                    pace.count()
+        return log.answers, refused
+
+
+def _require_few(step: Step, refused: Mapping[str, Refused], prompts: Sequence[Prompt]) -> None:
+    if len(refused) <= TOLERATED * len(prompts):
+        return
+    told = [f"{name}: {refused[name].error}" for name in sorted(refused)[:_TOLD]]
+    more = f"; and {len(refused) - _TOLD} more" if len(refused) > _TOLD else ""
+    lasting = all(one.lasting for one in refused.values())
+    kind, hint = (
+        (TerminalError, "shorten those rows, or take them out of the test split")
+        if lasting
+        else (TransientError, "apply again: what is answered stays answered")
+    )
+    raise kind(
+        f"{step}: {len(refused)} of {len(prompts)} prompts could not be answered, and {TOLERATED:.0%} may be: "
+        f"{'; '.join(told)}{more}",
+        hint=hint,
+    )
+
+
+def _without_time(answer: Answer) -> dict[str, Any]:
     """Leave out how long it took: equal answers must have equal bytes."""
     values = asdict(answer)
     del values["seconds"]
-    return values
+    return _numbered(values, answer)
 
 
-def _asked(context: StepContext, step: Step) -> tuple[str, ModelFiles, Generation]:
+def _timing(answer: Answer) -> dict[str, Any]:
+    return _numbered({"prompt_id": answer.prompt_id, "seconds": round(answer.seconds, 4)}, answer)
+
+
+def _numbered(values: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    """Name the sample where it is not the first, which is all that most predictions have."""
+    values.pop("sample", None)
+    return values | ({"sample": answer.sample} if answer.sample else {})
+
+
+def _asked(context: StepContext, step: Step) -> Asked:
     subject = context.subject
     if step == "predict_champion" and context.champion is not None:
-        content = context.champion.content
-        model = ModelFiles.tuned(context.base(context.base_of(content)), context.registry.fetch(content.adapter))
-        return content.engine, model, Generation(**content.generation)
+        return _as_released(context, context.champion)
     model = ModelFiles(context.base(), None)
     if step == "predict_tuned":
         model = ModelFiles.tuned(model.base, context.registry.fetch(context.output("train", "adapter")))
-    return subject.spec.engine, model, subject.spec.evaluation.generation
+    return Asked(subject.spec.engine, model, subject.spec.evaluation.generation)
+
+
+def _as_released(context: StepContext, version: Version) -> Asked:
+    content = version.content
+    model = ModelFiles.tuned(context.base(context.base_of(content)), context.registry.fetch(content.adapter))
+    return Asked(content.engine, model, Generation(**content.generation))

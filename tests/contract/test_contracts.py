@@ -82,6 +82,38 @@ def test_only_what_decides_verdicts_is_digested(tmp_path):
     assert one == other
 
 
+@pytest.mark.parametrize(
+    ("output_format", "digest"),
+    [
+        (LabelsFormat(labels=["b", "a"], max_length=9), {"labels": ["a", "b"], "max_length": 9}),
+        (RegexFormat(regex="x+", max_length=3), {"regex": "x+", "max_length": 3}),
+    ],
+)
+def test_a_length_decides_verdicts_too(output_format, digest):
+    assert contract_digest_input(output_format, HERE) == digest
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("xx", []),
+        ("xxx", []),
+        ("xxxx", ["too_long"]),
+        ("yyyy", ["too_long", "no_match"]),
+        ("  xx", ["no_match"]),
+        ("日本語日", ["too_long", "no_match"]),
+        ("日本語", ["no_match"]),
+    ],
+)
+def test_longer_answers_than_allowed_are_told_beside_what_else_is_wrong(text, kinds):
+    found = build(RegexFormat(regex="x+", max_length=3)).check(text)
+    assert [violation.kind for violation in found] == kinds
+
+
+def test_white_space_around_an_answer_has_no_length():
+    assert build(LabelsFormat(labels=["a", "b"], max_length=1)).check(" \n a \n") == []
+
+
 def test_planning_needs_no_heavy_library():
     code = (
         "import sys, runner.contract.contract, runner.data.sources\n"

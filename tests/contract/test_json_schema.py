@@ -57,7 +57,7 @@ ANSWERS = {
     "missing key": ('{"queue": "billing"}', ["missing_key"]),
     "two missing keys": ("{}", ["missing_key", "missing_key"]),
     "extra key": ('{"queue": "billing", "urgent": true, "why": 1}', ["extra_key"]),
-    "duplicate key": ('{"queue": "billing", "queue": "billing", "urgent": true}', ["extra_key"]),
+    "duplicate key": ('{"queue": "billing", "queue": "billing", "urgent": true}', ["duplicate_key"]),
     "wrong type": ('{"queue": "billing", "urgent": "yes"}', ["wrong_type"]),
     "not an object": ("[]", ["wrong_type"]),
     "not in enum": ('{"queue": "biling", "urgent": true}', ["not_in_enum"]),

@@ -11,7 +11,7 @@ from runner.data.prompts import prompt_of
 from runner.data.rows import Row
 from runner.errors import GituneError, Location
 from runner.evaluation.answers import canonical, same_answer
-from runner.evaluation.catalog import validate_metrics
+from runner.evaluation.catalog import METRICS, validate_metrics
 from runner.evaluation.metrics import macro_f1, score_answers
 from runner.evaluation.scores import SubjectScores
 
@@ -159,6 +159,15 @@ def test_what_cannot_be_measured_is_refused(pairs, metrics, label, message):
         ("json_schema", "did you mean 'format_compliance'"),
         ("macro_f1.queue", "dataset.label"),
         ("exact_match.", "did you mean 'exact_match'"),
+        ("micro_recall.queue", "dataset.label"),
+        ("rougeL", "did you mean 'rouge_l'"),
+        ("rouge-l", "did you mean 'rouge_l'"),
+        ("bleu4", "did you mean 'bleu'"),
+        ("sacrebleu", "did you mean 'bleu'"),
+        ("f1_score", "did you mean 'macro_f1'"),
+        ("levenshtein", "did you mean 'similarity'"),
+        ("contains", "evaluation.custom_metrics with `contains`"),
+        ("llm_rubric", "evaluation.custom_metrics with `judge`"),
         ("zzz", "unknown metric 'zzz'$"),
     ],
 )
@@ -166,7 +175,7 @@ def test_unknown_metrics_are_answered_with_the_nearest(name, words):
     with pytest.raises(GituneError) as error:
         validate_metrics(["exact_match", "exact_match.queue", name])
     assert error.match(f"(?m){words}")
-    assert "metrics are exact_match, macro_f1, format_compliance" in error.value.hint
+    assert error.value.hint == f"metrics are {', '.join(METRICS)}"
 
 
 def test_every_unknown_metric_is_told_at_once():

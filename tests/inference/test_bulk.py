@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from runner.data.prompts import prompts_of
-from runner.errors import GituneError
 from runner.inference import bulk
 from runner.inference.bulk import answer_all
-from runner.inference.engine import ModelFiles
+from runner.inference.engine import ModelFiles, Refused
 from runner.inference.llama_cpp import LlamaCppEngine
 from runner.spec.models import Generation
 
@@ -58,12 +57,24 @@ def test_transformers_answers_every_prompt(tuned, rows):
     assert len(texts(answer_all("transformers", tuned, prompts_of(rows), SETTINGS, lambda _: None))) == len(rows)
 
 
-def test_the_first_failure_ends_it(tuned, rows, monkeypatch):
+def test_the_first_breakdown_ends_it(tuned, rows, monkeypatch):
+    monkeypatch.setattr(bulk, "available_cores", lambda: 2)
+
+    def broken(*_):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(LlamaCppEngine, "_answer_one", broken)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        list(answer_all("llama_cpp", tuned, prompts_of(rows), SETTINGS, lambda _: None))
+
+
+def test_what_one_copy_is_refused_stops_none(tuned, rows, monkeypatch):
     monkeypatch.setattr(bulk, "available_cores", lambda: 2)
     prompts = prompts_of(rows)
     prompts[1] = replace(prompts[1], messages=[{"role": "user", "content": "why " * 3000}])
-    with pytest.raises(GituneError, match=prompts[1].id):
-        list(answer_all("llama_cpp", tuned, prompts, SETTINGS, lambda _: None))
+    replies = list(answer_all("llama_cpp", tuned, prompts, SETTINGS, lambda _: None))
+    assert [reply.prompt_id for reply in replies if isinstance(reply, Refused)] == [prompts[1].id]
+    assert len(replies) == len(prompts)
 
 
 def test_answers_left_early_end_the_work(tuned, rows, monkeypatch):

@@ -1,5 +1,6 @@
 """What both engines promise, shown on both with one tiny tuned model."""
 
+import re
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 
 from runner.data.prompts import Prompt, prompts_of, reference_of
 from runner.errors import GituneError, UsageError
-from runner.inference.engine import ModelFiles, open_engine
+from runner.inference.engine import ModelFiles, Refused, open_engine
 from runner.spec.models import Generation
 
 ENGINES = ["llama_cpp", "transformers"]
@@ -55,8 +56,10 @@ def test_a_cut_answer_says_so(engine):
 
 def test_a_prompt_beyond_the_context_is_named(engine):
     long = Prompt("p17", [{"role": "user", "content": "word " * 400}])
-    with pytest.raises(GituneError, match=r"prompt p17: the conversation has \d+ tokens and the context holds 256"):
-        answers(engine, [long])
+    (refused,) = engine.answer([long], Generation(max_new_tokens=24), lambda _: None)
+    assert isinstance(refused, Refused)
+    assert refused.prompt_id == "p17"
+    assert re.match(r"the conversation has \d+ tokens and the context holds 256", refused.error)
     with pytest.raises(UsageError, match="the context holds 256"):
         engine.chat(ask(messages=long.messages))
     with pytest.raises(UsageError, match="the context holds 256"):
@@ -176,7 +179,7 @@ def test_engines_are_silent(name, tuned):
     script = f"""
 from pathlib import Path
 from runner.errors import GituneError
-from runner.inference.engine import ModelFiles, open_engine
+from runner.inference.engine import ModelFiles, Refused, open_engine
 from runner.models.base import BaseFiles, BaseRef
 base = BaseFiles(BaseRef("file://base", {tuned.base.ref.digest!r}, 0), Path({str(tuned.base.checkpoint)!r}), None, Path({str(tuned.base.derived)!r}))
 with open_engine({name!r}, ModelFiles(base, Path({str(tuned.adapter)!r})), context=128) as engine:

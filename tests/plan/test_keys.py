@@ -35,7 +35,7 @@ INPUTS = {
     "gate": keys.gate_inputs(SPEC_V1, SCORED, "1.0.0"),
 }
 GOLDEN = {
-    "prepare": "a6cb6fe8687c98cc",
+    "prepare": "fdc12af4125bb076",
     "train": "0760e3b2036d6202",
     "predict": "3b621791020c3082",
     "predict_base": "9799b57a8173905e",

@@ -180,7 +180,7 @@ def test_a_failing_evaluation_does_not_hold_a_rollback_back(world, monkeypatch):
     (world.root / "registry/store/blobs/sha256" / digest[:2] / digest[2:]).unlink()
 
     class Silent(FakeEngine):
-        def answer(self, prompts, settings, report):
+        def answer(self, *_):
             raise GituneError("llama.cpp is not itself today")
 
     monkeypatch.setattr("runner.inference.bulk.open_engine", Silent)

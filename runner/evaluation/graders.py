@@ -1,0 +1,96 @@
+"""A custom metric -> what grades answers by it, open while a scoring step needs it.
+
+with open_grader(custom, config, loaded, cache) as grader:
+    values = grader.grade(rows)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import GituneError
+from runner.evaluation.calibration import agreement
+from runner.evaluation.commands import CommandGrader
+from runner.evaluation.grading import Graded, Grader
+from runner.evaluation.outside import embedding_of, find_named, read_labels, read_rubric
+from runner.evaluation.scores import JudgeAgreement
+from runner.file_index import FileIndex
+from runner.models.base import materialize
+from runner.progress import Report, silent
+from runner.spec.config import Config
+from runner.spec.load import LoadedSpec
+from runner.spec.models import CustomMetric
+
+MOST_UNGRADED = 0.02
+"""Share of answers without a grade above which there is no value: those that are left may not be like the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Complete:
+    """A grader that grades nearly all, or fails."""
+
+    name: str
+    grader: Grader
+
+    def grade(self, rows: list[Graded]) -> list[float | None]:
+        """Grade each answer."""
+        values = self.grader.grade(rows)
+        ungraded = [row.row for row, value in zip(rows, values, strict=True) if value is None]
+        if len(ungraded) > MOST_UNGRADED * len(rows):
+            raise GituneError(
+                f"{self.name}: {len(ungraded)} of {len(rows)} answers could not be graded, such as row {ungraded[0]}",
+                hint=f"at most {MOST_UNGRADED:.0%} may be left out; an answer without a grade is no bad answer",
+            )
+        return values
+
+
+@contextmanager
+def open_grader(
+    custom: CustomMetric, config: Config, loaded: LoadedSpec, cache: Path, report: Report = silent
+) -> Iterator[Grader]:
+    """Open what a metric with `command`, `judge` or `semantic` needs.
+
+    Args:
+        custom: the metric.
+        config: names programs, endpoints and embedding models.
+        loaded: the spec it belongs to.
+        cache: folder of this machine for judgements and models.
+        report: told about progress.
+
+    Raises:
+        GituneError: when something it needs is missing.
+    """
+    place = next(n for n, one in enumerate(loaded.spec.evaluation.custom_metrics) if one.name == custom.name)
+    where = loaded.where(f"evaluation.custom_metrics.{place}")
+    if custom.command is not None:
+        entry = find_named(config.metrics, custom.command, "metrics")
+        yield _Complete(custom.name, CommandGrader(entry, loaded.root, report))
+    elif custom.judge is not None:
+        from runner.evaluation.judge import JudgeGrader
+        from runner.providers.chat import ChatClient
+
+        endpoint = find_named(config.endpoints, custom.judge, "endpoints")
+        with ChatClient(endpoint) as client:
+            grader = JudgeGrader(client, endpoint, read_rubric(custom, loaded, where), cache, report)
+            yield _Complete(custom.name, grader)
+    else:
+        ref = embedding_of(custom, loaded, config, FileIndex(cache), where, loaded.root)
+        files = materialize(ref, loaded.root, cache, report)
+        try:
+            from runner.evaluation.semantic import SemanticGrader
+        except ImportError as error:
+            raise GituneError("semantic similarity needs torch", hint="pip install 'gitune[local]'") from error
+        yield _Complete(custom.name, SemanticGrader(files.checkpoint, report))
+
+
+def calibrate(custom: CustomMetric, grader: Grader, config: Config, loaded: LoadedSpec) -> JudgeAgreement | None:
+    """Have a judge grade what people have labelled; None for a metric without a calibration."""
+    labels = read_labels(custom, loaded, loaded.where("evaluation.custom_metrics"))
+    if not labels:
+        return None
+    gated = any(gate.metric == custom.name for gate in loaded.spec.evaluation.gates)
+    scores = grader.grade([one.row for one in labels])
+    return agreement(labels, scores, config.policy.judge_agreement if gated else None)

@@ -1,0 +1,1 @@
+"""Clients of what answers elsewhere: a named endpoint -> its answers."""

@@ -1,0 +1,123 @@
+"""Where the models differ: output format, confused labels, slices, time and length of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from runner.report.html.figures import histogram
+from runner.report.html.markup import Child, Html, el, render, table, text
+from runner.report.html.values import difference_words, value_words
+from runner.report.model import Confusion, Report, SliceValue
+
+MOST = 200
+"""Rows of a table."""
+MOST_LABELS = 30
+"""Labels of a confusion matrix that is still drawn."""
+_SHADES = 9
+
+
+def compliance(report: Report) -> Html:
+    """Make the table of how often each model kept to the output format."""
+    rows = [
+        [
+            found.subject,
+            f"{value_words(found.value, 'share')} of {found.n}",
+            ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in [*found.violations.items()][:12]) or "none",
+        ]
+        for found in report.compliance
+    ]
+    return table(["model", "compliant", "violations (answers)"], rows, caption="Output format") if rows else Html("")
+
+
+def confusion(report: Report) -> Html:
+    """Make a heat-map for each model, and the pairs that are confused most."""
+    return render(el("div", [_matrix(found) for found in report.confusion], class_="pair"))
+
+
+def _matrix(found: Confusion) -> Html:
+    pairs = [
+        [text(pair.expected, 80), text(pair.answered, 80) if pair.answered is not None else el("i", "none of the labels"), pair.n]
+        for pair in found.pairs[:12]
+    ]
+    told = table(["expected", "answered", "rows"], pairs, caption=f"{found.subject}: what is taken for what")
+    wrong = told if pairs else el("p", f"{found.subject}: no label is taken for another.")
+    if len(found.labels) > MOST_LABELS:
+        note = f"{len(found.labels)} labels are too many for a matrix that can be read."
+        return el("div", wrong, el("p", note, class_="note"))
+    rows = [
+        [text(label, 40), *(_heat(count, sum(counts), hit=place == at) for at, count in enumerate(counts))]
+        for place, (label, counts) in enumerate(zip(found.labels, found.matrix, strict=True))
+    ]
+    header = ["expected ↓ answered →", *(text(label, 40) for label in found.labels), "none of them"]
+    return el("div", table(header, rows, caption=f"Confusion matrix of {found.subject}", class_="heat"), wrong)
+
+
+def _heat(count: int, of: int, *, hit: bool) -> Html:
+    shade = 0 if not count else max(1, round(_SHADES * count / of))
+    return el("td", count or "", class_=f"{'hit' if hit else 'miss'} h{shade}")
+
+
+def slices(report: Report) -> Html:
+    """Make the heat-map of slices: one row for each value of a field."""
+    names = [subject.name for subject in report.subjects] or ["base", "tuned"]
+    rows = [_slice(found, names) for found in report.slices[:MOST]]
+    if not rows:
+        return Html("")
+    left = len(report.slices) - len(rows)
+    return render(
+        table(["slice", "rows", *names, "Δ base", ""], rows, caption=f"{report.slices[0].metric} by slice", class_="heat"),
+        left and el("p", f"{left} more slices are in `gitune report --json`.", class_="note"),
+    )
+
+
+def _slice(found: SliceValue, names: Iterable[str]) -> list[Child]:
+    name = render(text(found.field, 60), " = ", el("i", "none") if found.value is None else text(found.value, 80))
+    values = [
+        el("td", value_words(found.subjects[subject], "share"), class_=f"hit h{_level(found.subjects[subject])}")
+        if subject in found.subjects
+        else ""
+        for subject in names
+    ]
+    said = "too few rows to judge" if found.small else "more than chance (Holm)" if found.marked else "may be chance"
+    shade = "grey" if found.small else ("good" if found.gain > 0 else "bad") if found.marked else None
+    return [name, found.n, *values, el("td", difference_words(found.gain, "share"), class_=shade), said]
+
+
+def _level(share: float) -> int:
+    return round(_SHADES * min(max(share, 0.0), 1.0))
+
+
+def costs(report: Report) -> Html:
+    """Make the table of time, tokens and money, and the histograms of latency and length."""
+    header = ["model", "answered", "failed", "cut off", "prompt tokens", "answer tokens", "latency p50", "latency p95", "1,000 requests"]
+    rows = [
+        [
+            text(found.title, 80),
+            found.answered,
+            found.errors,
+            found.cut_off,
+            "" if found.prompt_tokens is None else f"{found.prompt_tokens:.1f}",
+            "" if found.answer_tokens is None else f"{found.answer_tokens:.1f}",
+            "" if found.latency_p50 is None else value_words(found.latency_p50, "seconds"),
+            "" if found.latency_p95 is None else value_words(found.latency_p95, "seconds"),
+            "" if found.cost_per_1000 is None else value_words(found.cost_per_1000, "usd"),
+        ]
+        for found in report.subjects
+    ]
+    return render(table(header, rows, caption="Time, tokens and money") if rows else None, _latency(report), _lengths(report))
+
+
+def _latency(report: Report) -> Html:
+    values = {found.name: found.latencies for found in report.subjects if found.latencies}
+    figure = histogram(values, said="How long one answer took, by model", x_name="seconds of one answer", x_said=lambda v: f"{v:g} s")
+    return render(el("h3", "Latency"), figure) if figure else Html("")
+
+
+def _lengths(report: Report) -> Html:
+    values = {
+        found.name: [float(len(row.answers[found.name])) for row in report.rows if found.name in row.answers]
+        for found in report.subjects
+    }
+    expected = [float(len(row.expected)) for row in report.rows]
+    figure = histogram({"expected": expected, **values}, said="How long answers are, by model", x_name="characters of an answer", x_said=lambda v: f"{v:,.0f}")
+    return render(el("h3", "Length of answers"), figure) if figure else Html("")

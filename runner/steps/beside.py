@@ -1,0 +1,72 @@
+"""What stands beside the test rows and their answers -> what scores say of it: near neighbours, slices, cut answers.
+
+Whatever an older release stored lacks some of it; then the scores say nothing about that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypedDict
+
+from runner.contract.contract import OutputContract
+from runner.contract.extract import effective_answer
+from runner.data.neighbours import near_flags
+from runner.data.prompts import prompt_of, reference_of
+from runner.data.rows import Row
+from runner.data.slices import values_of
+from runner.registry.facts import Step
+from runner.steps.context import StepContext, to_jsonl
+
+
+class Beside(TypedDict):
+    """Fields of `Scores` that come from what was prepared."""
+
+    near: list[bool]
+    slices: dict[str, list[str | None]]
+
+
+def beside_rows(context: StepContext, rows: Sequence[Row], contract: OutputContract | None) -> Beside:
+    """Return which test rows have a near neighbour in training, and their values in each slice."""
+    carried = _read(context, "slices")
+    names = context.subject.spec.evaluation.slices
+    values = values_of(rows, names, None if carried is None else json.loads(carried), contract)
+    return {"near": near_flags(_read(context, "neighbours"), rows), "slices": values}
+
+
+def compared_rows(rows: Sequence[Row], contract: OutputContract | None) -> list[Row]:
+    """Return rows whose references are what answers are compared with: where the format extracts, the JSON alone."""
+    if contract is None:
+        return list(rows)
+    return [_with_reference(row, effective_answer(reference_of(row), contract)) for row in rows]
+
+
+def compared_answers(answers: bytes, contract: OutputContract | None) -> bytes:
+    """Return the artifact `answers` with texts as they are compared: where the format extracts, the JSON alone."""
+    if contract is None:
+        return answers
+    lines = [json.loads(line) for line in answers.split(b"\n") if line]
+    return to_jsonl([line | {"text": effective_answer(line["text"], contract)} for line in lines])
+
+
+def cut_off_rows(context: StepContext, step: Step, rows: Sequence[Row]) -> list[bool]:
+    """Return which rows' answers ended at the token limit."""
+    lines = context.registry.read(context.output(step, "answers")).split(b"\n")
+    cut = {answer["prompt_id"] for answer in map(json.loads, filter(None, lines)) if _is_cut(answer)}
+    return [prompt_of(row).id in cut for row in rows]
+
+
+def _is_cut(answer: Mapping[str, object]) -> bool:
+    return answer.get("finish_reason") == "length" and not answer.get("sample")
+
+
+def _with_reference(row: Row, reference: str) -> Row:
+    if reference == reference_of(row):
+        return row
+    return replace(row, messages=[*row.messages[:-1], {**row.messages[-1], "content": reference}])
+
+
+def _read(context: StepContext, name: str) -> bytes | None:
+    artifact = context.records["prepare"].outputs.get(name)
+    return None if artifact is None else context.registry.read(artifact)
