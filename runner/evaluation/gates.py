@@ -4,8 +4,8 @@
 is ruled out; else INCONCLUSIVE. `not_worse_than X, margin m`: PASS when a loss of m or more is ruled out; FAIL when
 any smaller loss is ruled out; else INCONCLUSIVE. `at_least` and `at_most` are decided on the measured value, with the
 bound told beside it. With `proof: strict` the bound decides all of them. Where test rows have near neighbours in the
-training split, a gate is judged with and without them, and the lower result counts. Whatever cannot be judged is an
-error, never a pass.
+training split, a gate is judged with and without them, and the lower result counts, provided that enough rows are left
+to be judged. Whatever cannot be judged is an error, never a pass.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from runner.errors import GituneError
 from runner.evaluation.compare import EPSILON, LEVEL, Gain, compare
-from runner.evaluation.conditions import title
+from runner.evaluation.conditions import MIN_SLICE_ROWS, title
 from runner.evaluation.intervals import Interval, bounds_of
 from runner.evaluation.margins import Asked, asked_of, chance_of
 from runner.evaluation.paired import checked, described, lowest, scores_of, shared_rows, value_of, value_on
@@ -79,9 +79,9 @@ def _judge(gate: Gate, scores: Scores, champion: str | None, draws: int | None) 
         return found
     told = f"the {near} of {len(scores.near)} test rows that have a near neighbour in the training split"
     apart = [place for place, is_near in enumerate(scores.near) if not is_near]
-    if not apart:
-        reason = f"Every test row has a near neighbour in the training split: nothing is measured. {found.reason}"
-        return found.model_copy(update={"outcome": _worse(found.outcome, "INCONCLUSIVE"), "reason": reason})
+    if len(apart) < MIN_SLICE_ROWS:
+        few = f"Without {told}, {len(apart)} are left: too few to be judged by themselves."
+        return found.model_copy(update={"reason": f"{found.reason} {few}"})
     other = _once(gate, scores, champion, apart, draws)
     if not _is_lower(gate, other, found):
         return found.model_copy(update={"reason": f"{found.reason} It is no lower without {told}."})
@@ -137,7 +137,7 @@ def _whole(gate: Gate, scores: Scores, champion: str | None, among: Sequence[int
             "difference": gain.difference,
             "low": None if gain.measured else gain.low,
             "high": None if gain.measured else gain.high,
-            "asked": asked.margin,
+            "threshold": -asked.margin + 0.0 if lowest(gate.metric) else asked.margin,
             "chance": chance,
             "left_out": gain.left_out,
         }
@@ -170,7 +170,12 @@ def _judge_threshold(
     low, high, _ = found or (None, None, "")
     told = threshold_words(outcome, gate, value, found, n)
     return _verdict(gate, outcome, value, n, method, told).model_copy(
-        update={"low": low, "high": high, "left_out": rows.left_out}
+        update={
+            "low": low,
+            "high": high,
+            "left_out": rows.left_out,
+            "threshold": gate.at_most if gate.at_least is None else gate.at_least,
+        }
     )
 
 

@@ -178,5 +178,3 @@ class Provenance(ReportPart):
     """The same of the step that scored."""
     reproduce: str
     """Command that makes the report again."""
-
-
