@@ -6,7 +6,6 @@ them. A spec that is released is never asked: its gates decided once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from runner.errors import GituneError, Problem
