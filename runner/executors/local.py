@@ -32,6 +32,7 @@ from runner.executors.work import StepWork, Work
 from runner.models.cores import available_cores
 from runner.models.memory import main_memory, training_memory
 from runner.plan.decision import PREDICT_STEPS, Decision
+from runner.plan.keys import Inputs, step_key
 from runner.plan.model import PlannedStep
 from runner.plan.subject import Subject
 from runner.plan.walk import Walk
@@ -132,20 +133,11 @@ class LocalExecutor:
         except TerminalError as error:
             self._remember(decision, error)
             raise
-        record = Record(
-            step=decision.step,
-            key=str(decision.key),
-            inputs=decision.inputs,
-            outputs=dict(result.outputs),
-            metrics=dict(result.metrics),
-            spec=walk.subject.spec.name,
-            version=walk.subject.spec.version,
-            commit=walk.delivery.commit_of(walk.subject.loaded),
-            started=started,
-            finished=datetime.now(UTC),
-            environment=environment(),
-            predicted_seconds=planned.estimate.seconds,
-        )
+        for part in result.parts:
+            inputs, of = part.inputs, part.result
+            self.registry.add_record_once(_record(walk, decision.step, inputs, of, part.started, part.finished))
+        record = _record(walk, decision.step, decision.inputs, result, started, datetime.now(UTC))
+        record = record.model_copy(update={"predicted_seconds": planned.estimate.seconds})
         counts = self.registry.add_record_once(record)
         shutil.rmtree(state, ignore_errors=True)
         return counts
@@ -176,6 +168,7 @@ class LocalExecutor:
                 self.cache,
                 Path(scratch),
                 state,
+                walk.rivals,
                 self.trackers,
             )
 
@@ -210,6 +203,24 @@ class LocalExecutor:
             at=datetime.now(UTC),
         )
         self.registry.add_failure(failure)
+
+
+def _record(
+    walk: Walk, step: Step, inputs: Inputs, result: StepResult, started: datetime, finished: datetime
+) -> Record:
+    return Record(
+        step=step,
+        key=step_key(inputs),
+        inputs=inputs,
+        outputs=dict(result.outputs),
+        metrics=dict(result.metrics),
+        spec=walk.subject.spec.name,
+        version=walk.subject.spec.version,
+        commit=walk.delivery.commit_of(walk.subject.loaded),
+        started=started,
+        finished=finished,
+        environment=environment(),
+    )
 
 
 def _is_heavy(step: Step, subject: Subject) -> bool:

@@ -114,8 +114,8 @@ class LlamaCppEngine:
             jobs = [pool.submit(self._reply, prompt, settings, sample) for prompt in asked]
             waiting = set(jobs)
             while waiting:
-                done, waiting = wait(waiting, timeout=_SIGN_OF_LIFE, return_when=FIRST_COMPLETED)
-                yield from (job.result() for job in done)
+                ready, waiting = wait(waiting, timeout=_SIGN_OF_LIFE, return_when=FIRST_COMPLETED)
+                yield from (job.result() for job in ready)
                 report(Progress("answering", len(jobs) - len(waiting), len(jobs), "prompts"))
         finally:
             pool.shutdown(cancel_futures=True)

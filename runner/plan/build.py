@@ -93,6 +93,7 @@ def _plan_spec(walk: Walk, promised: Promises, memory: Memory | None, price: Pri
         file=walk.subject.loaded.file,
         champion=champion.version if champion else None,
         live=live.version if live else None,
+        rivals=walk.rival_names,
         change_class=since.change_class,
         flags=since.flags,
         steps=[_planned(decisions[step], tracer, memory, price) for step in STEPS],

@@ -20,6 +20,9 @@ NEEDS: Mapping[Step, tuple[Step, ...]] = {
     "deploy": ("train", "gate"),
 }
 
+RIVAL_OUTPUTS = ("answers", "timings", "errors")
+"""What a prediction yields for each model."""
+
 # Whose answers a predict step stores, in the words of scores and reports.
 SUBJECTS: Mapping[str, Step] = {
     "base": "predict_base",
@@ -27,6 +30,27 @@ SUBJECTS: Mapping[str, Step] = {
     "champion": "predict_champion",
 }
 PREDICT_STEPS = tuple(SUBJECTS.values())
+
+
+def answered(records: Mapping[Step, Record]) -> dict[str, Record]:
+    """Return the record of each subject's answers: of `base`, `tuned`, `champion`, `version:1.2.0`, `spec:other`.
+
+    `predict_champion` may have asked several models: its record is told apart into one for each, with the outputs
+    `answers`, `timings` and, where there were any, `errors`.
+    """
+    found = {
+        subject: records[step]
+        for subject, step in SUBJECTS.items()
+        if step in records and "answers" in records[step].outputs
+    }
+    if (several := records.get("predict_champion")) is None:
+        return found
+    for subject in several.inputs.get("rivals", ()):
+        # The champion's outputs have the plain names.
+        if subject != "champion":
+            own = {of: made for of in RIVAL_OUTPUTS if (made := several.outputs.get(f"{of}.{subject}")) is not None}
+            found[subject] = several.model_copy(update={"outputs": own})
+    return found
 
 
 @dataclass(frozen=True, slots=True)

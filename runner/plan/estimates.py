@@ -122,7 +122,7 @@ def _predict_seconds(step: Step, walk: Walk) -> list[float]:
         return []
 
     def same(record: Record) -> bool:
-        asked = record.inputs["base_model"] == base and record.inputs["engine"] == engine
+        asked = record.inputs.get("base_model") == base and record.inputs.get("engine") == engine
         return bool(asked and record.metrics.get("answers"))
 
     prompts = prepared.metrics["rows"]["test"]

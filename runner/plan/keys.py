@@ -137,6 +137,25 @@ def predict_inputs(
     )
 
 
+def version_inputs(content: Content, prompts: str) -> Inputs:
+    """Decide the answers of a released version, as it was released."""
+    adapter, template = content.adapter.digest, content.chat_template
+    return predict_inputs(content.base_digest, adapter, content.engine, content.generation, prompts, template)
+
+
+def rivals_inputs(prompts: str, rivals: Mapping[str, Inputs]) -> Inputs:
+    """Decide the answers of several released versions: what decides those of each, by what gates call it."""
+    common = ("implementation", "prompts")
+    return {
+        "implementation": IMPLEMENTATION["predict_champion"],
+        "prompts": prompts,
+        "rivals": {
+            subject: {name: value for name, value in inputs.items() if name not in common}
+            for subject, inputs in rivals.items()
+        },
+    }
+
+
 def score_inputs(
     spec: Spec, prepared: Record, answers: Mapping[str, Record], contract: object, measures: object = None
 ) -> Inputs:
@@ -169,8 +188,8 @@ def beside_rows(prepared: Record) -> Inputs:
     return {name: artifact.digest for name, artifact in found.items() if artifact is not None}
 
 
-def gate_inputs(spec: Spec, scored: Record, champion: str | None) -> Inputs:
-    """Decide the verdicts: scores, conditions, and the champion where a condition names it."""
+def gate_inputs(spec: Spec, scored: Record, champion: str | None, rivals: Mapping[str, str] | None = None) -> Inputs:
+    """Decide the verdicts: scores, conditions, and the champion and other versions that a condition names."""
     asks_champion = any(gate.rival == "champion" for gate in spec.evaluation.gates)
     return _present(
         {
@@ -179,6 +198,7 @@ def gate_inputs(spec: Spec, scored: Record, champion: str | None) -> Inputs:
             "gates": [_gate(gate) for gate in spec.evaluation.gates],
             "on_inconclusive": spec.evaluation.on_inconclusive,
             "champion": champion if asks_champion else None,
+            "rivals": dict(rivals) if rivals else None,
         }
     )
 

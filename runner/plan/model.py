@@ -79,6 +79,8 @@ class SpecPlan(PlanPart):
     """The spec's file, relative to the repository."""
     champion: str | None
     """Version the gates compare with; null when there is none."""
+    rivals: dict[str, str] = {}  # noqa: RUF012 - pydantic copies it
+    """What gates compare with beyond base and champion, such as `other@1.2.0` by `spec:other`."""
     live: str | None = None
     """Version that is live under the spec's alias; null when there is none."""
     change_class: ChangeClass | None = Field(default=None, alias="class")
@@ -163,7 +165,7 @@ def make_plan(specs: list[SpecPlan], head: str | None, contents: Sequence[str] =
 def _decided(spec: SpecPlan) -> object:
     """Return what is decided, without reasons and estimates: those change with what other specs ran meanwhile."""
     steps = [(step.step, settled(step.action), step.key) for step in spec.steps]
-    return [spec.name, spec.version, spec.champion, spec.live, spec.removed, steps]
+    return [spec.name, spec.version, spec.champion, spec.rivals, spec.live, spec.removed, steps]
 
 
 def settled(action: Action) -> Action:

@@ -50,7 +50,7 @@ def _settings(step: Step, walk: Walk) -> Inputs:
             return keys.score_inputs(spec, _UNKNOWN, {}, contract, walk.subject.measures)
         case "gate":
             champion = walk.champion
-            return keys.gate_inputs(spec, _UNKNOWN, champion.version if champion else None)
+            return keys.gate_inputs(spec, _UNKNOWN, champion.version if champion else None, walk.rival_names)
         case _:
             return NOTHING
 

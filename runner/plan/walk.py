@@ -6,18 +6,21 @@ apply with its record, so what the plan says and what the apply does cannot drif
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import assert_never
 
-from runner.errors import SpecError
+from runner.errors import RegistryError, SpecError
 from runner.plan import keys
-from runner.plan.decision import NEEDS, SUBJECTS, Decision
+from runner.plan.decision import NEEDS, Decision, answered
 from runner.plan.delivery import Delivery, Obstacle
 from runner.plan.history import History
 from runner.plan.lookup import Lookup
 from runner.plan.next_version import version_taken
 from runner.plan.pointer import loss, lost, training_of, unjudged
+from runner.plan.rival_answers import decide_answers
+from runner.plan.rivals import CHAMPION, Rival, find_named, name_of_version
 from runner.plan.rulings import approval_of, hold_on, name_of
 from runner.plan.rulings import words as hold_words
 from runner.plan.subject import Subject
@@ -39,6 +42,10 @@ class Walk:
     """Earlier records, where several walks share what was read of the registry."""
     decisions: dict[Step, Decision] = field(default_factory=dict)
     records: dict[Step, Record] = field(default_factory=dict)
+    named: Mapping[str, Version] = field(default_factory=dict)
+    """Versions that gates name, by `version:1.2.0` and `spec:other`."""
+    rivals: tuple[Rival, ...] = ()
+    """The champion and those, as they answer this test set."""
     compared: tuple[str | None, ...] = ()
     """The champion's number once it is resolved: another apply may move the alias while this one runs."""
     _versions: dict[str, Version | None] = field(default_factory=dict)
@@ -114,6 +121,8 @@ class Walk:
             return self._deploy()
         if step == "gate" and (released := self.released) is not None:
             return self._gate_of(released)
+        if step == "predict_champion" and (missing := self._find_named()) is not None:
+            return missing
         if (waiting := self._upstream(step)) is not None:
             return waiting
         match step:
@@ -216,26 +225,35 @@ class Walk:
         self._look_again()
         number = self._champion_number()
         self.compared = (number,)
-        champion = self.champion
-        if number is not None and champion is None and self.released is None:
+        if number is not None and self.champion is None and self.released is None:
             reason = f"the champion {number} is missing from the registry; restore it from a copy of the store"
             return Decision("predict_champion", "BLOCKED", reason, fault=True, code="champion_missing")
-        if champion is None:
+        prompts = self.records["prepare"].outputs["prompts"]
+        versions = ({CHAMPION: self.champion} if self.champion else {}) | self._others
+        rivals = tuple(Rival(name, version, prompts.digest) for name, version in versions.items())
+        if not rivals:
             return Decision("predict_champion", "NONE", self._no_champion(), code="no_champion")
-        content, prompts = champion.content, self.records["prepare"].outputs["prompts"].digest
-        inputs = keys.predict_inputs(
-            content.base_digest,
-            content.adapter.digest,
-            content.engine,
-            content.generation,
-            prompts,
-            content.chat_template,
-        )
-        found = self._find("predict_champion", inputs)
-        if found.action != "RUN" or self.reader.exists(content.adapter):
-            return found
-        reason = f"the champion {lost(champion, 'its weights')}"
-        return Decision("predict_champion", "BLOCKED", reason, found.key, inputs, fault=True, code="released_lost")
+        decision, self.rivals = decide_answers(rivals, prompts, self._lookup, self.released)
+        return decision
+
+    @property
+    def _others(self) -> dict[str, Version]:
+        """What gates compare with beyond base and champion, which may also be asked for by its number."""
+        number = self.champion.version if self.champion else None
+        return {name: version for name, version in self.named.items() if name != f"version:{number}"}
+
+    @property
+    def rival_names(self) -> dict[str, str]:
+        """What gates compare with beyond base and champion, such as `other@1.2.0` by `spec:other`."""
+        return {name: name_of_version(version) for name, version in self._others.items()}
+
+    def _find_named(self) -> Decision | None:
+        """Find the versions that gates name; a released version was judged already, so it lacks none."""
+        try:
+            self.named = find_named(self.subject.spec, self.reader, self.released)
+        except RegistryError as error:
+            return Decision("predict_champion", "BLOCKED", error.message, fault=True, code="rival_missing")
+        return None
 
     def _no_champion(self) -> str:
         if self.released is not None:
@@ -244,9 +262,8 @@ class Walk:
         return "the live version is this very model" if is_live else "no version to compare with"
 
     def _score_inputs(self) -> keys.Inputs:
-        answers = {subject: self.records[step] for subject, step in SUBJECTS.items() if step in self.records}
-        measures = self.subject.measures
-        return keys.score_inputs(self.subject.spec, self.records["prepare"], answers, self._contract, measures)
+        prepared, measures = self.records["prepare"], self.subject.measures
+        return keys.score_inputs(self.subject.spec, prepared, answered(self.records), self._contract, measures)
 
     def _gate_of(self, released: Version) -> Decision:
         """Gates decide a release, once: the bad version, being live, must not block the way back."""
@@ -255,8 +272,8 @@ class Walk:
         return Decision("gate", "REUSE", reason, key, {}, record, code="released")
 
     def _gate(self) -> Decision:
-        champion = self.champion
-        inputs = keys.gate_inputs(self.subject.spec, self.records["score"], champion.version if champion else None)
+        number = self.champion.version if self.champion else None
+        inputs = keys.gate_inputs(self.subject.spec, self.records["score"], number, self.rival_names)
         decision = self._find("gate", inputs)
         if decision.record is None:
             return decision

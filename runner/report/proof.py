@@ -15,7 +15,7 @@ from pathlib import Path
 from runner.digest import digest_json
 from runner.errors import RegistryError
 from runner.evaluation.gates import Verdict, overall
-from runner.plan.decision import SUBJECTS
+from runner.plan.decision import answered
 from runner.plan.keys import beside_rows, template_digest
 from runner.plan.rulings import name_of
 from runner.registry.chain import record_digest, sealed_records
@@ -124,25 +124,22 @@ def _expected(step: Step, records: Mapping[Step, Record], version: Version) -> d
         case "predict_base" | "predict_tuned":
             adapter = content.adapter.digest if step == "predict_tuned" else None
             return output("prepare", "prompts") | served | {"adapter": adapter}
-        case "predict_champion":
-            return output("prepare", "prompts")
         case "score":
             answers: dict[str, object] = {
-                f"answers.{subject}": records[predict].outputs["answers"].digest
-                for subject, predict in SUBJECTS.items()
-                if predict in records
+                f"answers.{subject}": record.outputs["answers"].digest for subject, record in answered(records).items()
             }
             beside = beside_rows(records["prepare"]) if "prepare" in records else {}
             return output("prepare", "test") | beside | answers
         case "gate":
             return output("score", "scores")
         case _:
+            # Of rivals too: one whose weights are lost may have answered other prompts, and rows both answered count.
             return {}
 
 
 def _at(inputs: Mapping[str, object], path: str) -> object:
     value: object = inputs
-    for part in path.split("."):
+    for part in path.split(".", 1):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
 

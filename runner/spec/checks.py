@@ -36,6 +36,7 @@ def check(document: Document, folder: Path) -> list[Finding]:
         *_files_of_judges(document, folder),
         *_gates(document),
         *_samples(document),
+        *_rivals(document),
         *unsupported(document),
     ]
 
@@ -155,3 +156,15 @@ def _samples(document: Document) -> list[Finding]:
         return []
     message = f"`samples: {samples}` with temperature 0: greedy answers repeat themselves"
     return _found(document, path, message, "set temperature, such as `temperature: 0.7`, or leave `samples` out")
+
+
+def _rivals(document: Document) -> list[Finding]:
+    """A spec's own live version has a name already."""
+    gates, name = document.at("evaluation.gates"), document.at("name")
+    findings = []
+    for i in range(len(gates) if isinstance(gates, list) else 0):
+        for condition in ("beats", "not_worse_than"):
+            path = f"evaluation.gates.{i}.{condition}"
+            if (rival := document.at(path)) == f"spec:{name}":
+                findings += _found(document, path, f"`{rival}` is this spec itself", f"write `{condition}: champion`")
+    return findings

@@ -30,18 +30,4 @@ def unsupported(document: Document) -> list[tuple[str, Problem]]:
             message = f"`{path}: {value}` is not available in gitune {__version__}"
             hint = f"available: {', '.join(str(choice) for choice in available)}"
             findings.append((path, Problem(message, document.where(path), hint)))
-    return [*findings, *_rivals(document)]
-
-
-def _rivals(document: Document) -> list[tuple[str, Problem]]:
-    """Only base and champion answer the test set so far, so a gate on another version could not be judged."""
-    gates = document.at("evaluation.gates")
-    findings = []
-    for i in range(len(gates) if isinstance(gates, list) else 0):
-        for condition in ("beats", "not_worse_than"):
-            path = f"evaluation.gates.{i}.{condition}"
-            rival = document.at(path)
-            if isinstance(rival, str) and rival.startswith("version:"):
-                message = f"`{condition}: {rival}` is not available in gitune {__version__}"
-                findings.append((path, Problem(message, document.where(path), "available: base, champion")))
     return findings

@@ -16,7 +16,7 @@ from runner.data.neighbours import near_flags
 from runner.data.prompts import prompt_of, reference_of
 from runner.data.rows import Row
 from runner.data.slices import values_of
-from runner.registry.facts import Step
+from runner.registry.facts import Record
 from runner.steps.context import StepContext, to_jsonl
 
 
@@ -50,9 +50,9 @@ def compared_answers(answers: bytes, contract: OutputContract | None) -> bytes:
     return to_jsonl([line | {"text": effective_answer(line["text"], contract)} for line in lines])
 
 
-def cut_off_rows(context: StepContext, step: Step, rows: Sequence[Row]) -> list[bool]:
+def cut_off_rows(context: StepContext, record: Record, rows: Sequence[Row]) -> list[bool]:
     """Return which rows' answers ended at the token limit."""
-    lines = context.registry.read(context.output(step, "answers")).split(b"\n")
+    lines = context.registry.read(record.outputs["answers"]).split(b"\n")
     cut = {answer["prompt_id"] for answer in map(json.loads, filter(None, lines)) if _is_cut(answer)}
     return [prompt_of(row).id in cut for row in rows]
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.contract.contract import OutputContract, build_contract
 from runner.errors import GituneError
 from runner.models.base import BaseFiles, BaseRef, materialize
+from runner.plan.keys import Inputs
+from runner.plan.rivals import Rival
 from runner.plan.subject import Subject, read_contract
 from runner.progress import Report, silent
 from runner.registry.facts import Artifact, Content, Record, Step, Version
@@ -37,6 +40,8 @@ class StepContext:
     """Empty folder for this step, deleted afterwards."""
     state: Path
     """Folder of this step's key that outlives a kill; gone once the record is written. May not exist yet."""
+    rivals: tuple[Rival, ...] = ()
+    """The champion and the other versions that gates compare with."""
     trackers: tuple[str, ...] = ()
     """Experiment trackers that follow a training."""
     report: Report = silent
@@ -80,11 +85,23 @@ class StepContext:
 
 
 @dataclass(frozen=True, slots=True)
+class StepPart:
+    """A part of a step with a key of its own: the answers of one of several models."""
+
+    inputs: Inputs
+    result: StepResult
+    started: datetime
+    finished: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class StepResult:
     """What a step yields: artifacts already stored, and small numbers for the record."""
 
     outputs: Mapping[str, Artifact] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    parts: Sequence[StepPart] = ()
+    """What others may reuse alone, under keys of its own."""
 
 
 def require_unchanged(what: str, planned: object, now: object) -> None:

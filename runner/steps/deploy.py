@@ -29,6 +29,7 @@ def version_of(walk: Walk, commit: str, now: datetime) -> Version:
         content=content_of(spec, walk.subject.base, str(train.key), walk.records["train"]),
         keys={step: decision.key for step, decision in walk.decisions.items() if step != "deploy"},
         champion=champion.version if champion else None,
+        rivals={name: rival for name, rival in walk.rival_names.items() if name.startswith("spec:")},
         verdict=walk.records["gate"].metrics["outcome"],
         approval=walk.approval,
         records={step: record_digest(record) for step, record in walk.records.items()},

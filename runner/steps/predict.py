@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from runner.inference.answer_log import AnswerLog
 from runner.inference.bulk import answer_all
 from runner.inference.engine import Answer, ModelFiles, Refused
 from runner.inference.pace import Pace
-from runner.progress import Report
-from runner.registry.facts import Step, Version
+from runner.plan.decision import RIVAL_OUTPUTS
+from runner.plan.rivals import CHAMPION, is_champion_alone
+from runner.progress import Progress, Report
+from runner.registry.chain import homes
+from runner.registry.facts import Artifact, Record, Step, Version
+from runner.registry.views import RegistryReader
 from runner.spec.models import Generation
-from runner.steps.context import StepContext, StepResult, to_jsonl
+from runner.steps.context import StepContext, StepPart, StepResult, to_jsonl
 
 TOLERATED = 0.02
 """Share of prompts that may be refused: a score of fewer says little of the whole test set."""
@@ -44,12 +49,41 @@ def run(context: StepContext, step: Step) -> StepResult:
         TerminalError: when too many prompts are refused, and would be again.
         GituneError: when a prompt has no answer for another reason; a missing answer is never a wrong one.
     """
-    return _predict(context, step, _asked(context, step))
+    if step == "predict_champion" and not is_champion_alone(context.rivals):
+        return _predict_several(context)
+    return _predict(context, step, _asked(context, step), context.state)
 
 
-def _predict(context: StepContext, step: Step, asked: Asked) -> StepResult:
+def _predict_several(context: StepContext) -> StepResult:
+    """Have each rival answer that has not, and store all answers in one place, by rival."""
+    outputs: dict[str, Artifact] = {}
+    counts: dict[str, Mapping[str, Any]] = {}
+    parts = []
+    for rival in context.rivals:
+        record = rival.earlier or _known(context.registry, rival.key)
+        if record is not None:
+            result = StepResult(record.outputs, record.metrics)
+        else:
+            context.report(Progress(f"asking {rival.name}"))
+            started = datetime.now(UTC)
+            asked = _as_released(context, rival.version)
+            result = _predict(context, "predict_champion", asked, context.state / rival.key)
+            parts.append(StepPart(rival.inputs, result, started, datetime.now(UTC)))
+        suffix = "" if rival.subject == CHAMPION else f".{rival.subject}"
+        outputs |= {f"{name}{suffix}": result.outputs[name] for name in RIVAL_OUTPUTS if name in result.outputs}
+        counts[rival.subject] = {"model": rival.name, **result.metrics}
+    answers = sum(count["answers"] for count in counts.values())
+    return StepResult(outputs, {"answers": answers, "rivals": counts}, parts)
+
+
+def _known(registry: RegistryReader, key: str) -> Record | None:
+    found = (registry.record(home, key) for home in homes("predict_champion"))
+    return next((record for record in found if record is not None), None)
+
+
+def _predict(context: StepContext, step: Step, asked: Asked, state: Path) -> StepResult:
     prompts = context.prompts()
-    answers, refused = _reply(asked, prompts, context.state, context.report)
+    answers, refused = _reply(asked, prompts, state, context.report)
     _require_few(step, refused, prompts)
     whole = [
         [answers[prompt.id, sample] for sample in range(asked.settings.samples) if (prompt.id, sample) in answers]
