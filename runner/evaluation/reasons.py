@@ -63,7 +63,8 @@ def not_worse_words(outcome: str, gate: Gate, gain: Gain, margin: float) -> str:
     head = f"{say.change(gain.difference)} measured{say.lower}{_changed(gain)}"
     low, high = say.change(gain.low), say.change(gain.high)
     if gain.measured:
-        tail = "measured once, so that chance is not told from skill"
+        tolerated = f"a loss of up to {say.change(margin).lstrip('+')}" if margin else "no loss"
+        tail = f"{tolerated} is tolerated; measured once, so that chance is not told from skill"
     elif outcome == "PASS":
         tail = f"{allowed} is ruled out with 95 % confidence (lower bound {low})"
     elif outcome == "FAIL":

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from runner.evaluation.metrics import macro_f1
 from runner.evaluation.compare import compare
+from runner.evaluation.metrics import macro_f1
 from runner.evaluation.scores import SubjectScores
 from runner.evaluation.statistics import bonett_price, clopper_pearson, fewest_rows, mid_p_mcnemar
 
@@ -140,3 +140,34 @@ def test_fewest_rows_finds_the_line(line):
 
 def test_fewest_rows_gives_up():
     assert fewest_rows(10, lambda rows: rows > 1_000_000) is None
+
+
+# statsmodels 0.15.0: mcnemar([[50, fixed], [broken, 20]], exact=True).pvalue.
+@pytest.mark.parametrize(
+    ("fixed", "broken", "exact"),
+    [
+        (21, 2, 6.604194641113281e-05),
+        (8, 2, 0.109375),
+        (5, 0, 0.0625),
+        (12, 9, 0.6636238098144531),
+        (30, 11, 0.00432400493446039),
+    ],
+)
+def test_mid_p_is_the_exact_test_less_half_the_observed_outcome_twice(fixed, broken, exact):
+    observed = math.comb(fixed + broken, broken) / 2 ** (fixed + broken)
+    assert mid_p_mcnemar(fixed, broken) == pytest.approx(exact - observed)
+
+
+# statsmodels 0.15.0: proportion_confint(right, n, alpha=0.10, method="beta").
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [
+        (40, 40, 0.9278424754944854, 1.0),
+        (38, 40, 0.8508480387267869, 0.9910430544070244),
+        (37, 40, 0.8174131499840988, 0.9792463985242988),
+        (0, 40, 0.0, 0.07215752450551458),
+        (92, 93, 0.9500060216120116, 0.9994486112708019),
+    ],
+)
+def test_clopper_pearson_is_that_of_statsmodels(right, n, low, high):
+    assert clopper_pearson(right, n, 0.90) == pytest.approx((low, high))
