@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from runner.errors import Problem
 from runner.evaluation.conditions import title
 from runner.spec.config import CONFIG_FILE, Config, Floor
@@ -19,7 +17,7 @@ def undercuts(loaded: LoadedSpec, config: Config) -> list[Problem]:
         if any(keeps(gate, floor) for gate in evaluation.gates):
             continue
         near = next((i for i, gate in enumerate(evaluation.gates) if _is_like(gate, floor)), None)
-        asked = f"{CONFIG_FILE} asks for `{_words(floor)}` (policy.floors.{number})"
+        asked = f"{_place(loaded, f'policy.floors.{number}')} asks for `{_words(floor)}`"
         if near is None:
             message, where = f"no gate does what {asked}", loaded.where("evaluation.gates")
         else:
@@ -27,10 +25,19 @@ def undercuts(loaded: LoadedSpec, config: Config) -> list[Problem]:
             where = loaded.where(f"evaluation.gates.{near}")
         problems.append(Problem(message, where, "ask for as much in a gate, or change the policy on the base branch"))
     if policy.on_inconclusive == "fail" and evaluation.on_inconclusive != "fail":
-        message = f"`on_inconclusive: {evaluation.on_inconclusive}` is less than {CONFIG_FILE} asks for"
-        where = loaded.where("evaluation.on_inconclusive")
-        problems.append(Problem(message, where, "leave it out, or change `policy.on_inconclusive` on the base branch"))
+        asked = _place(loaded, "policy.on_inconclusive")
+        message = f"`on_inconclusive: {evaluation.on_inconclusive}` is less than {asked} asks for"
+        at = loaded.where("evaluation.on_inconclusive")
+        problems.append(Problem(message, at, "leave it out, or change `policy.on_inconclusive` on the base branch"))
     return problems
+
+
+def _place(loaded: LoadedSpec, path: str) -> str:
+    """Say where the policy is written; only an error needs to know."""
+    from runner.spec.yaml_file import read_yaml
+
+    where = read_yaml(loaded.root / CONFIG_FILE, loaded.root).where(path)
+    return f"{where.file}:{where.line}"
 
 
 def keeps(gate: Gate, floor: Floor) -> bool:
@@ -72,8 +79,9 @@ def _is_like(gate: Gate, floor: Floor) -> bool:
     """Whether a gate asks the same question, for a message that points at it."""
     if gate.slice is not None or (floor.metric is not None and gate.metric != floor.metric):
         return False
-    conditions: Sequence[str] = ("beats", "not_worse_than", "at_least", "at_most")
-    return any(getattr(gate, name) is not None and getattr(floor, name) is not None for name in conditions)
+    if floor.beats or floor.not_worse_than:
+        return gate.rival == (floor.beats or floor.not_worse_than)
+    return (gate.at_least is not None) == (floor.at_least is not None) and gate.rival is None
 
 
 def _words(floor: Floor) -> str:

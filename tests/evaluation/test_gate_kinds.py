@@ -126,7 +126,13 @@ def measured(metric, tuned, base):
         ({"beats": "base", "by": {"relative": "60%"}}, 1.0, 2.0, "FAIL", "+1.20 s asked"),
         ({"beats": "base", "by": {"relative": "50%"}}, 1.0, 2.0, "PASS", "+1.00 s asked"),
         ({"not_worse_than": "base", "margin": {"relative": "20%"}}, 2.4, 2.0, "PASS", "-0.40 s measured"),
-        ({"not_worse_than": "base", "margin": {"relative": "10%"}}, 2.4, 2.0, "FAIL", "a loss of up to 0.20 s is tolerated"),
+        (
+            {"not_worse_than": "base", "margin": {"relative": "10%"}},
+            2.4,
+            2.0,
+            "FAIL",
+            "a loss of up to 0.20 s is tolerated",
+        ),
         ({"not_worse_than": "base"}, 2.0, 2.0, "PASS", "measured once"),
     ],
 )
