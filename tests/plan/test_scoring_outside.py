@@ -33,7 +33,8 @@ def contrary(asked, number):
 
 def labels(count=50):
     rows = [
-        {"input": f"q{n}", "reference": "r", "answer": f"{'{' if n % 2 else ''}a{n}", "label": n % 2} for n in range(count)
+        {"input": f"q{n}", "reference": "r", "answer": f"{'{' if n % 2 else ''}a{n}", "label": n % 2}
+        for n in range(count)
     ]
     return "".join(json.dumps(row) + "\n" for row in rows)
 
