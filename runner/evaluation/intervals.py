@@ -15,6 +15,9 @@ Interval = tuple[float, float, str]
 LEVEL = 0.95
 """Of the intervals in reports."""
 
+_DRAWS = 2_000
+"""Resamples of an interval that decides nothing."""
+
 _BLOCKS = 50
 
 
@@ -32,10 +35,12 @@ def interval(metric: str, scores: Scores, subject: str) -> Interval | None:
     rows = shared_rows(metric, {subject: found}, scores.groups)
     if rows.units == 1:
         return None
-    return bounds_of(metric, subject, found, rows, LEVEL)
+    return bounds_of(metric, subject, found, rows, LEVEL, _DRAWS)
 
 
-def bounds_of(metric: str, name: str, scores: SubjectScores, rows: Shared, level: float) -> Interval | None:
+def bounds_of(
+    metric: str, name: str, scores: SubjectScores, rows: Shared, level: float, draws: int | None = None
+) -> Interval | None:
     """Return the interval of a model's value on some rows; None for what is measured once.
 
     Args:
@@ -44,15 +49,16 @@ def bounds_of(metric: str, name: str, scores: SubjectScores, rows: Shared, level
         scores: of the model.
         rows: rows that count.
         level: two-sided confidence.
+        draws: number of resamples where there are any; by default as many as a gate takes.
     """
     if described(metric).kind == "measure" or rows.units == 1:
         return None
     if metric in scores.rows:
-        return _of_rows(metric, row_values(metric, name, scores, rows), rows, level)
-    return _of_all(metric, scores, rows, level)
+        return _of_rows(metric, row_values(metric, name, scores, rows), rows, level, draws)
+    return _of_all(metric, scores, rows, level, draws)
 
 
-def _of_rows(metric: str, values: Sequence[float], rows: Shared, level: float) -> Interval:
+def _of_rows(metric: str, values: Sequence[float], rows: Shared, level: float, draws: int | None) -> Interval:
     extremes = (0.0, 1.0) if is_bounded(metric) else (min(values), max(values))
     told = bounds_words(level)
     if rows.clusters is not None:
@@ -63,25 +69,25 @@ def _of_rows(metric: str, values: Sequence[float], rows: Shared, level: float) -
         return *extremes, "every row has this value"
     from runner.evaluation.resampling import MANY_ROWS, mean_bounds
 
-    low, high = mean_bounds(values, extremes, level)
+    low, high = mean_bounds(values, extremes, level, draws)
     how = "Student's t" if len(values) > MANY_ROWS else "bootstrap (BCa, seeded) of the mean"
     return max(low, extremes[0]), min(high, extremes[1]), f"{how}, {told}"
 
 
-def _of_all(metric: str, scores: SubjectScores, rows: Shared, level: float) -> Interval:
+def _of_all(metric: str, scores: SubjectScores, rows: Shared, level: float, draws: int | None) -> Interval:
     """Bound what is computed from all rows together: few rows by a bootstrap, many by a jackknife over blocks."""
     from runner.evaluation.resampling import MANY_ROWS, draws_for, labels_spread, spread_of
 
     told = bounds_words(level)
     if rows.units > MANY_ROWS:
         return *_jackknife(metric, scores, rows, level), f"jackknife over {_BLOCKS} blocks, {told}"
-    draws = draws_for(len(rows.kept))
+    count = draws or draws_for(len(rows.kept))
     if metric in scores.counts:
         total = len(scores.counts[metric])
-        low, high = spread_of(rows, total, draws, lambda weights: corpus_values(metric, scores, weights), level)
+        low, high = spread_of(rows, total, count, lambda weights: corpus_values(metric, scores, weights), level)
     else:
-        low, high = labels_spread([(scores, 1.0)], metric, rows, draws, level)
-    return low, high, f"bootstrap over rows, {draws:,} seeded draws, {told}"
+        low, high = labels_spread([(scores, 1.0)], metric, rows, count, level)
+    return low, high, f"bootstrap over rows, {count:,} seeded draws, {told}"
 
 
 def _jackknife(metric: str, scores: SubjectScores, rows: Shared, level: float) -> tuple[float, float]:

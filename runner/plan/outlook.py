@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from runner.plan.walk import Walk
 
 
-def hopeless(walk: Walk, answers_key: str) -> tuple[ReasonCode, str] | None:
-    """Return why a spec could never be released, with its place; None when it could.
+def hopeless(walk: Walk, answers_key: str | None) -> tuple[ReasonCode, str] | None:
+    """Return why a spec could never be released, with its place; None when it could, by what is known.
 
     Args:
-        walk: the walk, with `prepare` settled.
-        answers_key: key of the base's answers.
+        walk: the walk.
+        answers_key: key of the base's answers; None before `prepare`.
     """
     loaded, config = walk.subject.loaded, walk.subject.config
     if problems := undercuts(loaded, config):
@@ -121,9 +121,9 @@ def _unprovable(gate: Gate, n: int, base: float | None) -> GituneError | None:
     return GituneError(message, hint="add test rows, or ask for less")
 
 
-def _base_value(walk: Walk, gate: Gate, answers_key: str) -> float | None:
+def _base_value(walk: Walk, gate: Gate, answers_key: str | None) -> float | None:
     """Return what the base was seen to score on these very rows, by the same rules."""
-    if gate.rival != "base" or gate.slice is not None:
+    if gate.rival != "base" or gate.slice is not None or answers_key is None:
         return None
     answered = walk.history.record("predict_base", answers_key)
     prepared = walk.records.get("prepare")

@@ -124,7 +124,7 @@ class Walk:
         if step == "predict_champion" and (missing := self._find_named()) is not None:
             return missing
         if (waiting := self._upstream(step)) is not None:
-            return waiting
+            return self._hopeful(waiting) if step == "train" and self.released is None else waiting
         match step:
             case "prepare":
                 return self._find(step, keys.prepare_inputs(self.subject.spec, _digests(self.subject), self._contract))
@@ -194,7 +194,8 @@ class Walk:
         # Late: a plan with nothing to train need not ask.
         from runner.plan.outlook import hopeless
 
-        if (why := hopeless(self, keys.step_key(self._answers(None)))) is None:
+        answers = keys.step_key(self._answers(None)) if "prepare" in self.records else None
+        if (why := hopeless(self, answers)) is None:
             return decision
         return Decision("train", "BLOCKED", why[1], decision.key, decision.inputs, fault=True, code=why[0])
 
