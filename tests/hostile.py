@@ -38,7 +38,7 @@ ATTACKS = (
 )
 
 # Words that the tool itself writes, and of which only few are valid.
-_FIXED = frozenset({"schema_version", "outcome", "status", "unit", "better", "subject"})
+_FIXED = frozenset({"schema_version", "outcome", "status", "champion_status", "unit", "better", "subject"})
 # Mappings whose keys are data too.
 _KEYED = frozenset({"violations", "data", "digests", "environment", "scored_with", "slices"})
 

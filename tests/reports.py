@@ -39,6 +39,7 @@ def make_row(number, **changed):
     told = {
         "id": f"{number:016x}-0",
         "status": status,
+        "champion_status": "broken" if number in (2, 4) else "both_right",
         "where": f"specs/support-triage/data/test.jsonl:{number + 1}",
         "input": f"Question number {number} about {'refunds' if number % 3 else 'logins'}",
         "expected": "billing",

@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping
 from runner.report.html.markup import Html, el, text
 from runner.report.model import ReportRow
 
-STATIC_TEXT = 600
+STATIC_TEXT = 400
 """Characters of a text that are readable without JavaScript; the explorer shows more."""
 _HEAD = 90
 """Characters of a text in the line that stands for a row."""
 
 TITLES: Mapping[str, str] = {
     "all": "all",
+    "champion_broken": "broken since the champion",
+    "champion_fixed": "fixed since the champion",
     "broken": "broken",
     "fixed": "fixed",
     "both_wrong": "both wrong",
@@ -25,16 +27,17 @@ TITLES: Mapping[str, str] = {
     "near": "near a training row",
 }
 """Filters of the explorer in words; what became of a row is one of them."""
+_CHANGED = ("broken", "fixed")
 _NO_ANSWER = "no answer"
 
 
 def card(row: ReportRow, titles: Mapping[str, str]) -> Html:
     """Make the card of a row, with an answer of every model in `titles`."""
-    heads = (TITLES[row.status], _one_line(row.input), _short(row))
+    heads = (_became(row), _one_line(row.input), _short(row))
     answers = {name: row.answers.get(name, _NO_ANSWER) for name in titles}
     texts = {"input": row.input, "expected": row.expected, **answers}
     where = f"row {row.id}" + (f", {row.where}" if row.where else "")
-    return _card(titles, row.status, heads, where, texts, _notes(row), [*_nearest(row)])
+    return _card(titles, _became(row).split()[0], heads, where, texts, _notes(row), [*_nearest(row)])
 
 
 def blank(titles: Mapping[str, str]) -> Html:
@@ -63,10 +66,10 @@ def _card(
             el("span", head, class_="t", data_f="head"),
             el("span", short, class_="t short", data_f="short"),
         ),
-        el("p", where, class_="note t", data_f="where"),
+        el("p", text(where, 300), class_="note", data_f="where"),
         _column("input", "input", texts.get("input", "")),
         el("div", columns, class_="side"),
-        el("p", notes, class_="note t", data_f="notes", hidden=not notes),
+        el("p", text(notes, 300), class_="note", data_f="notes", hidden=not notes),
         el("div", el("h4", "Nearest training rows"), el("ul", nearest, data_f="nearest"), hidden=not nearest),
         class_="row",
     )
@@ -75,6 +78,13 @@ def _card(
 def _column(title: str, field: str, value: str) -> Html:
     shown = el("pre", text(value, STATIC_TEXT), data_f=field)
     return el("div", el("h4", text(title, 80)), shown, class_="column")
+
+
+def _became(row: ReportRow) -> str:
+    """Say what became of a row against base, or else against the champion."""
+    if row.status not in _CHANGED and row.champion_status in _CHANGED:
+        return f"{row.champion_status} since the champion"
+    return TITLES[row.status]
 
 
 def _short(row: ReportRow) -> str:

@@ -29,7 +29,7 @@ def explorer(report: Report) -> Html:
     rows, titles = _ordered(report), subjects_of(report)
     if not rows:
         return Html("")
-    changed = [row for row in rows if row.status in ("broken", "fixed")]
+    changed = [row for row in rows if {row.status, row.champion_status} & {"broken", "fixed"}]
     first = changed or rows
     shown = first[:STATIC_ROWS]
     what = "changed rows" if changed else "rows, of which none changed"
@@ -44,13 +44,16 @@ def explorer(report: Report) -> Html:
 
 
 def _ordered(report: Report) -> list[ReportRow]:
-    """Return the rows by what a reviewer wants to see first, those of one status in the order of the test split."""
-    return sorted(report.rows, key=lambda row: _ORDER.index(row.status))
+    """Return the rows by what a reviewer wants to see first, those of one kind in the order of the test split."""
+    return sorted(report.rows, key=lambda row: (row.champion_status != "broken", _ORDER.index(row.status)))
 
 
 def _controls(report: Report) -> Html:
     found = Counter[str](row.status for row in report.rows)
     found["all"], found["near"] = len(report.rows), sum(row.near for row in report.rows)
+    found["champion_broken"], found["champion_fixed"] = (
+        sum(row.champion_status == status for row in report.rows) for status in ("broken", "fixed")
+    )
     # An answer that breaks the format may be that of a broken row too.
     found["format_error"] = sum(row.status == "format_error" or bool(row.violations) for row in report.rows)
     buttons = [

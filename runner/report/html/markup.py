@@ -7,14 +7,18 @@ attribute that is not `Html`, so a forgotten escape is a type that does not exis
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from runner.evaluation.catalog import Unit
 from runner.report.escape import clean
 from runner.report.figures import change
-from runner.report.parts import Unit
 
 _VOID = frozenset({"meta", "link", "input", "br"})
+
+
+MOST = 50
+"""Rows of a table."""
 
 
 class Html(str):
@@ -84,13 +88,30 @@ def difference(value: float, unit: Unit) -> str:
     return f"{change(value, unit)}{' points' if unit == 'share' else ''}"
 
 
-def table(header: Iterable[Child], rows: Iterable[Iterable[Child]], *, caption: str, class_: str | None = None) -> Html:
-    """Make a table that scrolls on its own where the page is narrow; the first cell of a row heads it."""
-    body = [el("tr", _row(list(cells))) for cells in rows]
+def table(
+    header: Iterable[Child],
+    rows: Sequence[Iterable[Child]],
+    *,
+    caption: str,
+    class_: str | None = None,
+    most: int = MOST,
+) -> Html:
+    """Make a table that scrolls on its own where the page is narrow; the first cell of a row heads it.
+
+    Args:
+        header: titles of the columns.
+        rows: cells of the rows; ready-made `td` elements stay as they are.
+        caption: what the table tells.
+        class_: how it looks.
+        most: rows that are shown; how many were left out is said.
+    """
+    body = [el("tr", _row(list(cells))) for cells in rows[:most]]
     head = el("thead", el("tr", [el("th", cell, scope="col") for cell in header]))
     inner = el("table", el("caption", caption), head, el("tbody", body), class_=class_)
+    left = len(rows) - len(body)
+    note = el("p", f"{left} more rows are in `gitune report --json`.", class_="note") if left else None
     # Focusable, so that the keyboard can scroll it.
-    return el("div", inner, class_="scroll", tabindex=0, role="region", aria_label=caption)
+    return render(el("div", inner, class_="scroll", tabindex=0, role="region", aria_label=caption), note)
 
 
 def _row(cells: list[Child]) -> Iterable[Html]:

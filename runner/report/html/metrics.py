@@ -6,14 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 
+from runner.evaluation.catalog import Unit
 from runner.report.figures import bounds, figure
 from runner.report.html.charts import Line, kind_of, line_chart
 from runner.report.html.markup import Html, difference, el, render, table, text
 from runner.report.model import MetricDifference, MetricValue, MetricValues, Report
-from runner.report.parts import HistoryPoint, Unit
+from runner.report.parts import HistoryPoint
 
-MOST = 200
-"""Rows of a table."""
+MOST = 100
+"""Metrics and versions that are told."""
 _Z = NormalDist().inv_cdf(0.95)
 
 
@@ -29,13 +30,15 @@ def metrics(report: Report) -> Html:
     has_apart = any(found.apart is not None for values in report.metrics for found in values.subjects.values())
     apart = [f"this, without {report.near_rows} near rows"] if has_apart else []
     header = ["metric", *titles.values(), *(f"Δ {titles[name]}" for name in rivals), *apart]
-    rows = [_metric(values, titles, rivals, has_apart=has_apart) for values in report.metrics[:MOST]]
-    return render(table(header, rows, caption="With one-sided 95 % bounds"), _history(report))
+    rows = [_metric(values, titles, rivals, has_apart=has_apart) for values in report.metrics]
+    return render(
+        table(header, rows, caption="With one-sided 95 % bounds", class_="numbers", most=MOST), _history(report)
+    )
 
 
 def _metric(values: MetricValues, titles: Mapping[str, str], rivals: Sequence[str], *, has_apart: bool) -> list[Html]:
     down = " (lower is better)" if values.better == "lower" else ""
-    name = render(el("b", text(values.metric, 80)), _below(f"{values.meaning}{down}"))
+    name = render(el("b", text(values.metric, 80)), _below(f"{values.meaning[:200]}{down}".replace("`", "")))
     tuned = values.subjects.get("tuned")
     return [
         name,
@@ -70,15 +73,16 @@ def _history(report: Report) -> Html | None:
     if len(points) < 2:  # noqa: PLR2004 - one version is no history
         return None
     names = {float(place): point.version for place, point in enumerate(points)}
+    metric = report.headline.metric[:80]
     line = Line(
-        report.headline.metric,
+        metric,
         kind_of("tuned"),
         [(float(place), point.value) for place, point in enumerate(points)],
         [(float(place), *band) for place, point in enumerate(points) if (band := _band(point, unit))],
     )
     chart = line_chart(
         [line],
-        said=f"{report.headline.metric} of {len(points)} versions",
+        said=f"{metric} of {len(points)} versions",
         x_name="versions; the band is rough, by the number of test rows alone",
         x_said=lambda at: names.get(at, ""),
         y_said=lambda value: figure(value, unit),
@@ -93,8 +97,10 @@ def _history(report: Report) -> Html | None:
         ]
         for point in reversed(points)
     ]
-    header = ["version", "released", report.headline.metric, "test rows", "test set"]
-    return render(el("h3", "Over versions"), chart, table(header, rows, caption="Versions, the newest first"))
+    header = ["version", "released", metric, "test rows", "test set"]
+    return render(
+        el("h3", "Over versions"), chart, table(header, rows, caption="Versions, the newest first", most=MOST)
+    )
 
 
 def _band(point: HistoryPoint, unit: Unit) -> tuple[float, float] | None:

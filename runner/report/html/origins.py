@@ -12,7 +12,7 @@ from runner.report.model import Report
 from runner.report.parts import CurvePoint, Finding
 
 MOST = 200
-"""Rows of a table."""
+"""Points of the loss curve that are told in numbers."""
 
 
 def training(report: Report) -> Html:
@@ -34,7 +34,7 @@ def training(report: Report) -> Html:
         or el("p", "The curve shows nothing that looks wrong.", class_="note"),
         chart,
         _summary(report),
-        table(["epoch", "steps", "train loss", "validation loss"], _points(report), caption="Loss"),
+        table(["epoch", "steps", "train loss", "validation loss"], [*_points(report)], caption="Loss", most=MOST),
     )
 
 
@@ -53,7 +53,7 @@ def _diagnosis(finding: Finding) -> Html:
 
 def _points(report: Report) -> Iterable[list[str]]:
     ends = [point for point in report.curve if float(point.epoch).is_integer() or point.validation_loss is not None]
-    for point in ends[-MOST:]:
+    for point in ends:
         yield [_epoch(point, report.best_epoch), str(point.step), _loss(point.train_loss), _loss(point.validation_loss)]
 
 
@@ -87,7 +87,7 @@ def data(report: Report) -> Html:
             text(finding.where, 200),
             text(finding.hint, 300),
         ]
-        for finding in report.data_findings[:MOST]
+        for finding in report.data_findings
     ]
     return render(
         _pairs(report.data, "Data card"),
@@ -104,12 +104,8 @@ def changes(report: Report) -> Html:
         return el("p", "Nothing was released before this version.")
     if not report.changed:
         return el("p", f"Nothing changed since {report.changed_since}.")
-    rows = [[text(c.path, 120), _value(c.old), _value(c.new), text(c.words, 300)] for c in report.changed[:MOST]]
-    left = len(report.changed) - len(rows)
-    return render(
-        table(["what", "before", "now", "in words"], rows, caption=f"Changed since {report.changed_since}"),
-        el("p", f"{left} more changes were left out.", class_="note") if left else None,
-    )
+    rows = [[text(c.path, 120), _value(c.old), _value(c.new), text(c.words, 300)] for c in report.changed]
+    return table(["what", "before", "now", "in words"], rows, caption=f"Changed since {report.changed_since}")
 
 
 def _value(value: Any) -> Html:
@@ -140,5 +136,5 @@ def provenance(report: Report) -> Html:
 
 
 def _pairs(pairs: Mapping[str, str], caption: str) -> Html:
-    rows = [[text(name, 80), text(value, 600)] for name, value in [*pairs.items()][:MOST]]
+    rows = [[text(name, 80), text(value, 300)] for name, value in pairs.items()]
     return table(["", ""], rows, caption=caption, class_="pairs") if rows else Html("")

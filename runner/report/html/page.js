@@ -13,8 +13,12 @@
   const matches = {
     all: () => true,
     near: (row) => row.near === true,
+    champion_broken: (row) => row.champion_status === "broken",
+    champion_fixed: (row) => row.champion_status === "fixed",
     format_error: (row) => row.status === "format_error" || (row.violations || []).length > 0,
   };
+
+  const wanted = (filter) => matches[filter] || ((row) => row.status === filter);
 
   async function decode() {
     const bytes = Uint8Array.from(atob(byId("row-data").textContent), (char) => char.charCodeAt(0));
@@ -49,9 +53,8 @@
   }
 
   function choose() {
-    const wanted = matches[state.filter] || ((row) => row.status === state.filter);
     const words = state.q.toLowerCase();
-    found = rows.filter((row) => wanted(row) && row.searched.includes(words));
+    found = rows.filter(wanted(state.filter)).filter((row) => row.searched.includes(words));
     const place = state.row ? found.findIndex((row) => row.id === state.row) : -1;
     if (place >= 0) state.page = Math.floor(place / PAGE) + 1;
     state.page = Math.min(state.page, Math.max(1, Math.ceil(found.length / PAGE)));
@@ -104,8 +107,11 @@
     const field = (name) => made.querySelector(`[data-f="${CSS.escape(name)}"]`);
     const tuned = row.answers.tuned ?? "no answer";
     made.dataset.row = row.id;
-    field("status").textContent = row.status.replace("_", " ");
-    field("status").classList.add(row.status);
+    const changed = ["broken", "fixed"];
+    const sinceChampion = !changed.includes(row.status) && changed.includes(row.champion_status);
+    const became = sinceChampion ? `${row.champion_status} since the champion` : row.status.replace("_", " ");
+    field("status").textContent = became;
+    field("status").classList.add(became.split(" ")[0]);
     field("head").textContent = oneLine(row.input);
     field("short").textContent = `${oneLine(row.expected)} → ${oneLine(tuned)}`;
     field("where").textContent = `row ${row.id}${row.where ? `, ${row.where}` : ""}`;
@@ -256,7 +262,7 @@
     search.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(onSearch, 120); });
     document.addEventListener("keydown", onKey);
     addEventListener("hashchange", follow);
-    state.filter = ["broken", "fixed"].find((kind) => rows.some((row) => row.status === kind)) || "all";
+    state.filter = ["champion_broken", "broken", "fixed"].find((kind) => rows.some(wanted(kind))) || "all";
     choose();
     follow();
   }

@@ -48,6 +48,7 @@ def _sections(report: Report) -> list[tuple[str, str, Html]]:
     return [
         ("gates", "Gates", verdict.gates(report)),
         ("metrics", "Metrics", metrics.metrics(report)),
+        ("changes", "What changed", origins.changes(report)),
         ("slices", "Slices", results.slices(report)),
         ("format", "Output format", results.compliance(report)),
         ("confusion", "Confused labels", results.confusion(report)),
@@ -55,7 +56,6 @@ def _sections(report: Report) -> list[tuple[str, str, Html]]:
         ("training", "Training", origins.training(report)),
         ("costs", "Time and cost", results.costs(report)),
         ("data", "Data", origins.data(report)),
-        ("changes", "Changes", origins.changes(report)),
         ("provenance", "Provenance", origins.provenance(report)),
     ]
 

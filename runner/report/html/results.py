@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from runner.evaluation.catalog import Unit
 from runner.report.figures import figure
 from runner.report.html.charts import histogram
 from runner.report.html.markup import Child, Html, difference, el, render, table, text
 from runner.report.html.metrics import subjects_of
-from runner.report.model import Confusion, Report, SliceValue
-from runner.report.parts import Unit
+from runner.report.model import Confusion, FormatCompliance, Report, SliceValue
 from runner.report.words import unit_of
 
 MOST = 200
-"""Rows of a table."""
+"""Slices that are told."""
 MOST_LABELS = 30
 """Labels of a confusion matrix that is still drawn."""
 _SHADES = 9
@@ -25,19 +25,23 @@ def compliance(report: Report) -> Html:
         [
             found.subject,
             f"{figure(found.value, 'share')} of {found.n}",
-            ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in [*found.violations.items()][:12])
-            or "none",
+            _violations(found),
         ]
         for found in report.compliance
     ]
     return table(["model", "compliant", "violations (answers)"], rows, caption="Output format") if rows else Html("")
 
 
+def _violations(found: FormatCompliance) -> Html:
+    said = (f"{kind.replace('_', ' ')} {count}" for kind, count in [*found.violations.items()][:12])
+    return text(", ".join(said) or "none", 400)
+
+
 def confusion(report: Report) -> Html:
-    """Make a heat-map for each model, and the pairs that are confused most."""
+    """Make a heat-map for each model, the tuned one first, with the pairs that are confused most."""
     if not report.confusion:
         return Html("")
-    return el("div", [_matrix(found) for found in report.confusion], class_="pair")
+    return el("div", [_matrix(found) for found in reversed(report.confusion)], class_="pair")
 
 
 def _matrix(found: Confusion) -> Html:
@@ -47,7 +51,7 @@ def _matrix(found: Confusion) -> Html:
             text(pair.answered, 80) if pair.answered is not None else el("i", "none of the labels"),
             pair.n,
         ]
-        for pair in found.pairs[:12]
+        for pair in found.pairs[:8]
     ]
     told = table(["expected", "answered", "rows"], pairs, caption=f"{found.subject}: what is taken for what")
     wrong = told if pairs else el("p", f"{found.subject}: no label is taken for another.")
@@ -71,14 +75,11 @@ def slices(report: Report) -> Html:
     """Make the heat-map of slices: one row for each value of a field."""
     if not report.slices:
         return Html("")
-    titles, shown = subjects_of(report), report.slices[:MOST]
-    rows = [_slice(found, titles, unit_of(found.metric, report)) for found in shown]
-    left = len(report.slices) - len(shown)
+    titles = subjects_of(report)
+    rows = [_slice(found, titles, unit_of(found.metric, report)) for found in report.slices]
     header = ["slice", "rows", *titles.values(), "Δ base", ""]
-    return render(
-        table(header, rows, caption=f"{shown[0].metric} by slice", class_="heat"),
-        el("p", f"{left} more slices are in `gitune report --json`.", class_="note") if left else None,
-    )
+    caption = f"{report.slices[0].metric[:80]} by slice"
+    return table(header, rows, caption=caption, class_="heat numbers", most=MOST)
 
 
 def _slice(found: SliceValue, names: Iterable[str], unit: Unit) -> list[Child]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from runner.evaluation.catalog import Unit
 from runner.evaluation.gates import Verdict
 from runner.report.figures import bounds, figure
 from runner.report.html.charts import interval_figure
 from runner.report.html.markup import Html, difference, el, render, table, text
 from runner.report.html.scale import Scale, scale_of
 from runner.report.model import Report, RowChanges
-from runner.report.parts import Unit
 from runner.report.words import changes_words, decision_words, unit_of
 
-MOST = 200
-"""Gates in the table."""
 _ICONS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?"}
 _ORDER = ("FAIL", "INCONCLUSIVE", "PASS")
 
@@ -28,9 +26,10 @@ def head(report: Report) -> Html:
     gain = el("b", difference(found.difference, found.unit))
     return el(
         "header",
-        el("p", text(f"{report.name} {report.version}{against}"), class_="name"),
-        el("h1", badge(report.outcome), " ", text(decision_words(report))),
-        el("p", el("b", text(found.metric)), rise, gain, el("span", sure, class_="note"), class_="rise"),
+        el("p", text(f"{report.name} {report.version}{against}", 300), class_="name"),
+        el("h1", badge(report.outcome), " ", text(decision_words(report), 300)),
+        el("p", el("b", text(found.metric, 80)), rise, gain, el("span", sure, class_="note"), class_="rise"),
+        [_obstacle(verdict, report) for verdict in _ordered(report) if verdict.outcome != "PASS"][:3],
         el("p", _changes(report.changes, "base"), champion and (". ", _changes(champion, "the champion")), "."),
         el("p", text(report.next_step, 600), class_="next"),
         _beside(report),
@@ -39,10 +38,24 @@ def head(report: Report) -> Html:
     )
 
 
+def _obstacle(verdict: Verdict, report: Report) -> Html:
+    """Say what stands in the way, beside a primary metric that may look well."""
+    unit = unit_of(verdict.metric, report)
+    against = "" if verdict.rival_value is None else f"{figure(verdict.rival_value, unit)} → "
+    gained = "" if verdict.difference is None else f", {difference(verdict.difference, unit)}"
+    measured = f": {against}{figure(verdict.value, unit)}{gained}"
+    return el("p", badge(verdict.outcome), " ", text(verdict.gate, 200), measured)
+
+
+def _ordered(report: Report) -> list[Verdict]:
+    """Return the gates, what stands in the way first."""
+    return sorted(report.verdicts, key=lambda verdict: _ORDER.index(verdict.outcome))
+
+
 def _changes(changes: RowChanges, rival: str) -> Iterable[Html]:
     said = el("b", changes_words(changes))
-    # The explorer tells rows apart by what base has right.
-    yield el("a", said, href="#filter=broken") if rival == "base" and changes.broken else said
+    shown = "broken" if rival == "base" else "champion_broken"
+    yield el("a", said, href=f"#filter={shown}") if changes.broken else said
     yield render(f" against {rival}")
 
 
@@ -65,7 +78,7 @@ def badge(outcome: str) -> Html:
 
 def gates(report: Report) -> Html:
     """Make the table of gates; what stands in the way comes first."""
-    ordered = sorted(report.verdicts, key=lambda verdict: _ORDER.index(verdict.outcome))[:MOST]
+    ordered = _ordered(report)
     units = {verdict.metric: unit_of(verdict.metric, report) for verdict in ordered}
     scales = _scales(ordered, units)
     rows = [
@@ -74,17 +87,15 @@ def gates(report: Report) -> Html:
             text(verdict.gate, 300),
             _measured(verdict, units[verdict.metric]),
             _interval(verdict, units[verdict.metric], scales[_axis(verdict, units)]),
-            text(verdict.reason, 1000),
+            text(verdict.reason, 800),
         ]
         for verdict in ordered
     ]
-    left = len(report.verdicts) - len(rows)
     legend = "Dot: measured. Bar: one-sided 95 % bounds. Dashed line: what is required. Grey line: no difference."
     header = ["verdict", "required", "measured", "interval", "why"]
     return render(
         table(header, rows, caption="All gates must pass", class_="gates"),
         el("p", legend, class_="note"),
-        el("p", f"{left} more gates were left out.", class_="note") if left else None,
     )
 
 
@@ -115,6 +126,6 @@ def _interval(verdict: Verdict, unit: Unit, scale: Scale) -> Html:
     if verdict.low is None or verdict.high is None:
         return el("span", "none", class_="note")
     point = verdict.value if verdict.difference is None else verdict.difference
-    words = f"{verdict.outcome}: {verdict.gate}, 95 % bounds {said}"
+    words = f"{verdict.outcome}: {verdict.gate[:200]}, 95 % bounds {said}"
     drawn = interval_figure(scale, verdict.low, point, verdict.high, threshold=verdict.threshold, said=words)
     return render(el("div", drawn, class_=verdict.outcome.lower()), el("span", said, class_="note"))
