@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from runner.evaluation.catalog import Unit
 from runner.registry.facts import Fact
 
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
@@ -49,7 +50,7 @@ class Verdict(Fact):
     """How the bounds were computed."""
     reason: str
     """Why, in words, and what would change it."""
-    unit: str = "share"
+    unit: Unit = "share"
     """Unit of the metric: `share`, `seconds`, `tokens`, `usd` or `loss`."""
     rival: str | None = None
     """Model it was compared with: `base`, `champion`, `version:1.2.0`; None for a plain threshold."""

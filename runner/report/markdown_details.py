@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from runner.evaluation.words import percent, points
@@ -19,6 +20,8 @@ INPUT_LIMIT, ANSWER_LIMIT = 600, 400
 BROKEN, FIXED = 10, 5
 """Examples: what broke matters more."""
 PAIRS = 5
+WIDTH = 100
+"""Columns of an example."""
 _ROWS = (50, 20, 5)
 
 
@@ -69,8 +72,15 @@ def _example(row: ReportRow) -> str:
     for name, text in parts.items():
         # Indented, so that no text can pass for the next heading.
         cut = text if name == "input" else shorten(text, ANSWER_LIMIT)
-        lines += [" ".join(clean(name).split()), *(f"    {line}" for line in clean(cut).split("\n"))]
+        lines += [" ".join(clean(name).split()), *(f"    {line}" for line in _wrapped(clean(cut)))]
     return fence("\n".join(lines))
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    """Break long lines: a code block would scroll sideways."""
+    wrapper = textwrap.TextWrapper(WIDTH, drop_whitespace=False, replace_whitespace=False, expand_tabs=False)
+    for line in text.split("\n"):
+        yield from wrapper.wrap(line) or [""]
 
 
 def _slices(slices: Sequence[SliceValue], most: int) -> str:

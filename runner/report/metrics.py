@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from runner.errors import GituneError
 from runner.evaluation.catalog import FORMAT_COMPLIANCE, Metric, metric_of
-from runner.evaluation.compare import Gain, compare, scores_of
+from runner.evaluation.compare import compare, scores_of
 from runner.evaluation.intervals import interval
 from runner.evaluation.scores import Scores
 from runner.report.evidence import Evidence
@@ -21,7 +21,7 @@ def headline(evidence: Evidence) -> Headline:
     """
     scores, metric = evidence.scores.subjects, evidence.spec.evaluation.primary
     tuned, base = scores_of("tuned", scores), scores_of("base", scores)
-    gain = compare(metric, tuned, "base", base)
+    gain = compare(metric, tuned, "base", base, groups=evidence.scores.groups)
     return Headline(
         metric=metric,
         unit=metric_of(metric, evidence.spec.evaluation.custom_metrics).unit,
@@ -29,8 +29,8 @@ def headline(evidence: Evidence) -> Headline:
         champion=scores["champion"].values.get(metric) if "champion" in scores else None,
         tuned=tuned.values[metric],
         difference=gain.difference,
-        low=gain.low,
-        high=gain.high,
+        low=None if gain.measured else gain.low,
+        high=None if gain.measured else gain.high,
         n=gain.n,
         method=gain.method,
     )
@@ -49,7 +49,8 @@ def _values(name: str, metric: Metric, scores: Scores, head: Headline) -> Metric
     subjects = {
         subject: _value(name, scores, subject) for subject, found in scores.subjects.items() if name in found.values
     }
-    known = {"base": _difference(head)} if name == head.metric else {}
+    told = MetricDifference(value=head.difference, low=head.low, high=head.high, n=head.n, method=head.method)
+    known = {"base": told} if name == head.metric else {}
     rivals = [subject for subject in subjects if subject not in {"tuned", *known}]
     return MetricValues(
         metric=name,
@@ -69,15 +70,12 @@ def _value(name: str, scores: Scores, subject: str) -> MetricValue:
 
 def _between(name: str, scores: Scores, rival: str, subjects: Mapping[str, MetricValue]) -> MetricDifference:
     try:
-        gain = compare(name, scores.subjects["tuned"], rival, scores.subjects[rival])
+        gain = compare(name, scores.subjects["tuned"], rival, scores.subjects[rival], groups=scores.groups)
     except GituneError:
-        # A measure has no rows to compare; its difference is told without bounds.
+        # Nothing to compare row by row, in a record of an older gitune for one: told without bounds.
         return MetricDifference(value=subjects["tuned"].value - subjects[rival].value)
-    return _difference(gain)
-
-
-def _difference(gain: Gain | Headline) -> MetricDifference:
-    return MetricDifference(value=gain.difference, low=gain.low, high=gain.high, n=gain.n, method=gain.method)
+    bounds = {} if gain.measured else {"low": gain.low, "high": gain.high}
+    return MetricDifference(value=gain.difference, n=gain.n, method=gain.method, **bounds)
 
 
 def compliance(scores: Scores) -> Iterator[FormatCompliance]:

@@ -50,9 +50,9 @@ class Headline(ReportPart):
     """The tuned model's value."""
     difference: float
     """Tuned less base."""
-    low: float
-    """One-sided 95 % lower bound of the difference."""
-    high: float
+    low: float | None
+    """One-sided 95 % lower bound of the difference; null for what is measured once."""
+    high: float | None
     """One-sided 95 % upper bound."""
     n: int
     """Test rows that both answered."""
@@ -66,9 +66,9 @@ class MetricValue(ReportPart):
     value: float
     """On all rows that it answered."""
     low: float | None = None
-    """One-sided 95 % lower bound of the true value; null where there is none for this metric."""
+    """Lower end of the 95 % interval of the true value; null for what is measured once."""
     high: float | None = None
-    """One-sided 95 % upper bound."""
+    """Its upper end."""
     method: str = ""
     """How the interval was computed."""
     apart: float | None = None

@@ -34,7 +34,7 @@ def _subject(name: str, evidence: Evidence) -> Subject:
     return Subject(
         name=name,
         title=title_of(name, evidence.champion),
-        answered=scores.n - len(scores.unanswered) if scores.n == len(evidence.rows) else scores.n,
+        answered=scores.n,
         errors=told.errors,
         cut_off=sum(answer.get("finish_reason") == "length" for answer in told.stored),
         prompt_tokens=_mean("prompt_tokens", told),

@@ -47,7 +47,9 @@ def headline_words(report: Report) -> str:
     """Say the primary metric: `exact_match 62.0 % (base) → 81.0 % (+19.0 points, …, n = 100)`."""
     head = report.headline
     gain = change(head.difference, head.unit) + (" points" if head.unit == "share" else "")
-    sure = f"one-sided 95 % bounds {change(head.low, head.unit)} and {change(head.high, head.unit)}"
+    sure = "measured once"
+    if head.low is not None:
+        sure = f"one-sided 95 % bounds {change(head.low, head.unit)} and {change(head.high, head.unit)}"
     values = f"{figure(head.base, head.unit)} (base) → {figure(head.tuned, head.unit)}"
     return f"{head.metric} {values} ({gain}, {sure}, n = {head.n})"
 
@@ -66,11 +68,11 @@ def unit_of(metric: str, report: Report) -> Unit:
 def gate_words(report: Report) -> list[GateWords]:
     """Return every gate in words; what stands in the way comes first."""
     ordered = sorted(report.verdicts, key=lambda verdict: ("FAIL", "INCONCLUSIVE", "PASS").index(verdict.outcome))
-    return [_gate(verdict, unit_of(verdict.metric, report)) for verdict in ordered]
+    return [_gate(verdict) for verdict in ordered]
 
 
-def _gate(verdict: Verdict, unit: Unit) -> GateWords:
-    name, required = verdict.metric, verdict.gate.removeprefix(f"{verdict.metric} ")
+def _gate(verdict: Verdict) -> GateWords:
+    unit, name, required = verdict.unit, verdict.metric, verdict.gate.removeprefix(f"{verdict.metric} ")
     if required == verdict.gate:
         name, required = verdict.gate, ""
     measured = figure(verdict.value, unit)

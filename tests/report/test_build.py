@@ -135,7 +135,7 @@ def test_the_next_step_follows_the_outcome(pieces, outcome, policy, releasable, 
 
 def test_models_scored_on_other_rows_are_refused(pieces):
     scores = with_subject(pieces["scores"], "base", n=39)
-    with pytest.raises(GituneError, match="40 rows and base on 39"):
+    with pytest.raises(GituneError, match="base has 40 values for 39 rows"):
         built(pieces, scores=scores)
 
 
@@ -151,7 +151,7 @@ def test_a_conversation_shows_its_turns(pieces):
 
 
 def test_notes_say_what_a_reader_must_know(pieces):
-    scores = with_subject(pieces["scores"], "champion", unanswered=[3, 4])
+    scores = with_subject(pieces["scores"], "champion", n=38, unanswered=[3, 4])
     worn = Wear(candidates=20, odds=0.64, worn=True, message="20 candidates were tried.")
     gate = pieces["records"]["gate"]
     warned = gate.model_copy(update={"metrics": {"warnings": ["the validation loss lies high"]}})

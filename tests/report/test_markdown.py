@@ -185,3 +185,13 @@ def test_what_was_kept_and_what_looks_wrong_follow_the_curve(report):
     (finding,) = [line for line in text.splitlines() if line.startswith("- ⚠️")]
     assert "by heart. Remedy: " in finding
     assert text.index("mermaid") < text.index("Epoch 1 of 3 kept") < text.index(finding)
+
+
+def test_long_lines_of_examples_are_wrapped_and_nothing_is_lost(report):
+    words = " ".join(f"word{at}" for at in range(60))
+    row = ReportRow(id="0-0", status="broken", input=f"{words}\n\nend", expected="x" * 250, answers={})
+    text = render_markdown(report.model_copy(update={"rows": [row]}))
+    block = text[text.index("row 0-0") : text.index("\n```\n\n</details>")].split("\n")
+    assert max(map(len, block)) <= 104
+    said = "".join(line.removeprefix("    ") for line in block[block.index("input") + 1 : block.index("expected")])
+    assert said == f"{words}end"
