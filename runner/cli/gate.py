@@ -1,4 +1,4 @@
-"""`gitune gate approve|hold|lift|list NAME`: what people decide about releases, kept in the registry for good."""
+"""`gitune gate approve|hold|lift|list|selftest NAME`: what people decide about releases, and trust in the gates."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from runner import git
+from runner.cli.gate_selftest import selftest
 from runner.cli.project import Project, open_project
 from runner.errors import GituneError, UsageError
 from runner.plan.build import look
@@ -27,7 +28,10 @@ VERSION = click.option("--version", "version", help="Only this version; default:
 
 @click.group()
 def gate() -> None:
-    """Approve thin evidence, hold deployments back, and list what was decided."""
+    """Approve thin evidence, hold deployments back, list what was decided, and try the gates themselves."""
+
+
+gate.add_command(selftest)
 
 
 @gate.command(short_help="Let an INCONCLUSIVE candidate be released.")

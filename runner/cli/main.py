@@ -29,7 +29,7 @@ VERBS = {
     "explain": "Print and verify the proof of a released version.",
     "history": "List what was live when.",
     "release": "Write the changelog of a version from facts.",
-    "gate": "Approve thin evidence, hold deployments back, list what was decided.",
+    "gate": "Approve thin evidence, hold deployments back, list what was decided, try the gates.",
     "report": "Render the evaluation report of a spec, or compare two versions.",
     "eval": "Score stored answers anew, follow test rows through versions.",
     "serve": "Answer over HTTP with whatever is deployed.",

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from runner.cli.project import open_project
+from runner.errors import SpecError
+from runner.plan.floors import undercuts
 
 
 @click.command()
@@ -16,5 +18,8 @@ def validate(directory: Path, specs: tuple[str, ...]) -> None:
     """Check SPECS (default: every spec), the files they name, their pins and the published JSON Schema."""
     project = open_project(directory)
     project.check_schema(specs)
-    for subject in project.subjects(specs):
+    subjects = project.subjects(specs)
+    if problems := [problem for subject in subjects for problem in undercuts(subject.loaded, project.config)]:
+        raise SpecError(problems)
+    for subject in subjects:
         click.echo(f"{subject.loaded.file}: {subject.spec.name} {subject.spec.version} is valid")

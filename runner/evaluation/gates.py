@@ -3,76 +3,53 @@
 `beats X by m`: PASS when the measured gain is at least m and a gain of 0 or less is ruled out; FAIL when a gain of m
 is ruled out; else INCONCLUSIVE. `not_worse_than X, margin m`: PASS when a loss of m or more is ruled out; FAIL when
 any smaller loss is ruled out; else INCONCLUSIVE. `at_least` and `at_most` are decided on the measured value, with the
-bound told beside it. Whatever cannot be judged is an error, never a pass.
+bound told beside it. With `proof: strict` the bound decides all of them. Where test rows have near neighbours in the
+training split, a gate is judged with and without them, and the lower result counts, provided that enough rows are left
+to be judged. Whatever cannot be judged is an error, never a pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from runner.errors import GituneError
-from runner.evaluation.compare import EPSILON, LEVEL, Gain, compare, right_rows, scores_of, value_of
-from runner.evaluation.conditions import title
-from runner.evaluation.reasons import beats_words, not_worse_words, threshold_words
-from runner.evaluation.scores import SubjectScores
-from runner.evaluation.statistics import clopper_pearson
-from runner.evaluation.thresholds import threshold_of
-from runner.evaluation.words import percent, points
-from runner.registry.facts import Fact
+from runner.evaluation.compare import EPSILON, LEVEL, Gain, compare
+from runner.evaluation.conditions import MIN_SLICE_ROWS, title
+from runner.evaluation.intervals import Interval, bounds_of
+from runner.evaluation.margins import Asked, asked_of, chance_of
+from runner.evaluation.paired import checked, described, lowest, scores_of, shared_rows, value_of, value_on
+from runner.evaluation.reasons import SURE, beats_words, not_worse_words, threshold_words
+from runner.evaluation.scores import Scores, SubjectScores
+from runner.evaluation.verdicts import Outcome, SliceVerdict, Verdict
 from runner.spec.models import Gate
 
-Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+__all__ = ["Outcome", "SliceVerdict", "Verdict", "judge", "overall"]
+
+_SEVERITY: Mapping[Outcome, int] = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2}
 
 
-class Verdict(Fact):
-    """What one gate decided, and why."""
-
-    gate: str
-    """The condition in words, such as `exact_match beats base by 10 points`."""
-    metric: str
-    """Metric that was compared."""
-    outcome: Outcome
-    """What was decided."""
-    value: float
-    """The tuned model's value."""
-    n: int
-    """Test rows."""
-    method: str
-    """How the bounds were computed."""
-    reason: str
-    """Why, in words, and what would change it."""
-    rival: str | None = None
-    """Model it was compared with: `base`, `champion`, `version:1.2.0`; None for a plain threshold."""
-    rival_value: float | None = None
-    """The rival's value."""
-    difference: float | None = None
-    """The tuned model's value less the rival's."""
-    low: float | None = None
-    """One-sided 95 % lower bound of the difference; of the value for a plain threshold."""
-    high: float | None = None
-    """One-sided 95 % upper bound."""
-    threshold: float | None = None
-    """What the gate asks: of the difference, or of the value for a plain threshold; None in older records."""
-
-
-def judge(gates: Sequence[Gate], scores: Mapping[str, SubjectScores], champion: str | None) -> list[Verdict]:
+def judge(
+    gates: Sequence[Gate],
+    scores: Scores | Mapping[str, SubjectScores],
+    champion: str | None,
+    *,
+    draws: int | None = None,
+) -> list[Verdict]:
     """Decide every gate.
 
     Args:
         gates: conditions of the spec.
-        scores: scores by subject: `tuned`, and every rival by the name the gates use.
+        scores: scores of all models; or those by subject alone (`tuned`, and every rival by the name the gates use),
+            where every row stands alone.
         champion: the champion's version; None when there is none yet, so that its gates pass.
+        draws: number of resamples where there are any; by default as many as the rows allow.
 
     Raises:
         GituneError: when a rival, metric or row is missing, a value is no number, two models were not scored on the
             same rows, or a gate cannot be reached.
     """
-    return [_with_threshold(gate, _judge(gate, scores, champion)) for gate in gates]
-
-
-def _with_threshold(gate: Gate, verdict: Verdict) -> Verdict:
-    return verdict.model_copy(update={"threshold": threshold_of(gate, verdict.rival_value)})
+    known = checked(scores if isinstance(scores, Scores) else Scores.model_construct(subjects=dict(scores)))
+    return [_judge(gate, known, champion, draws) for gate in gates]
 
 
 def overall(verdicts: Sequence[Verdict]) -> Outcome:
@@ -81,119 +58,148 @@ def overall(verdicts: Sequence[Verdict]) -> Outcome:
     Raises:
         GituneError: when there is no verdict at all.
     """
-    outcomes = {verdict.outcome for verdict in verdicts}
-    if not outcomes:
+    if not verdicts:
         raise GituneError("no gate was judged: nothing shows that the model is better")
-    return "FAIL" if "FAIL" in outcomes else "INCONCLUSIVE" if "INCONCLUSIVE" in outcomes else "PASS"
+    return max((verdict.outcome for verdict in verdicts), key=_SEVERITY.__getitem__)
 
 
-def _judge(gate: Gate, scores: Mapping[str, SubjectScores], champion: str | None) -> Verdict:
-    tuned = scores_of("tuned", scores)
-    value = value_of(gate.metric, "tuned", tuned)
-    if gate.rival is None:
-        return _judge_threshold(gate, tuned, value)
+def rival_of(gate: Gate, champion: str | None) -> str | None:
+    """Return the name under which a gate's rival was scored: the champion may also be asked for by its number."""
+    return "champion" if champion is not None and gate.rival == f"version:{champion}" else gate.rival
+
+
+def _judge(gate: Gate, scores: Scores, champion: str | None, draws: int | None) -> Verdict:
+    tuned = scores_of("tuned", scores.subjects)
     if gate.rival == "champion" and champion is None:
-        return _no_champion(gate, tuned, value)
-    # The champion may also be asked for by its number.
-    rival = scores_of("champion" if gate.rival == f"version:{champion}" else gate.rival, scores)
-    rival_value = value_of(gate.metric, gate.rival, rival)
-    margin, margin_method = _margin(gate, rival_value)
-    gain = compare(gate.metric, tuned, gate.rival, rival)
-    outcome = _beats(gain, margin) if gate.beats else _not_worse(gain, margin)
-    words = beats_words if gate.beats else not_worse_words
-    return Verdict(
-        gate=title(gate),
-        metric=gate.metric,
-        outcome=outcome,
-        value=value,
-        rival=gate.rival,
-        rival_value=rival_value,
-        difference=gain.difference,
-        low=gain.low,
-        high=gain.high,
-        n=tuned.n,
-        method=gain.method + margin_method,
-        reason=words(outcome, gain, margin),
+        value = value_of(gate.metric, "tuned", tuned)
+        return _verdict(gate, "PASS", value, tuned.n, "none", "no champion yet: nothing to compare with")
+    found = _once(gate, scores, champion, None, draws)
+    near = sum(scores.near)
+    if not near or described(gate.metric).kind == "measure":
+        return found
+    told = f"the {near} of {len(scores.near)} test rows that have a near neighbour in the training split"
+    apart = [place for place, is_near in enumerate(scores.near) if not is_near]
+    if len(apart) < MIN_SLICE_ROWS:
+        few = f"Without {told}, {len(apart)} are left: too few to be judged by themselves."
+        return found.model_copy(update={"reason": f"{found.reason} {few}"})
+    other = _once(gate, scores, champion, apart, draws)
+    if not _is_lower(gate, other, found):
+        return found.model_copy(update={"reason": f"{found.reason} It is no lower without {told}."})
+    reason = f"{other.reason} This is without {told}; with them it is {found.outcome}."
+    return other.model_copy(update={"reason": reason, "without_near": near})
+
+
+def _worse(one: Outcome, other: Outcome) -> Outcome:
+    return max(one, other, key=_SEVERITY.__getitem__)
+
+
+def _is_lower(gate: Gate, other: Verdict, found: Verdict) -> bool:
+    if other.outcome != found.outcome:
+        return _worse(other.outcome, found.outcome) == other.outcome
+    ours, theirs = (verdict.value if verdict.difference is None else verdict.difference for verdict in (other, found))
+    down = lowest(gate.metric) if gate.rival else gate.at_most is not None
+    return ours > theirs + EPSILON if down else ours < theirs - EPSILON
+
+
+def _once(gate: Gate, scores: Scores, champion: str | None, among: Sequence[int] | None, draws: int | None) -> Verdict:
+    """Judge a gate on all rows, or some."""
+    if gate.slice is not None:
+        from runner.evaluation.slices import judge_slices
+
+        whole = _whole(gate.model_copy(update={"slice": None, "min_rows": None}), scores, champion, among, draws)
+        return judge_slices(gate, whole, scores, rival_of(gate, champion), among, draws)
+    return _whole(gate, scores, champion, among, draws)
+
+
+def _whole(gate: Gate, scores: Scores, champion: str | None, among: Sequence[int] | None, draws: int | None) -> Verdict:
+    tuned = scores_of("tuned", scores.subjects)
+    name = rival_of(gate, champion)
+    if name is None or gate.rival is None:
+        return _judge_threshold(gate, tuned, scores.groups, among)
+    rival = scores_of(name, scores.subjects)
+    rows = shared_rows(gate.metric, {"tuned": tuned, gate.rival: rival}, scores.groups, among)
+    value = value_on(gate.metric, "tuned", tuned, rows)
+    rival_value = value_on(gate.metric, gate.rival, rival, rows)
+    asked = asked_of(gate, rival_value)
+    gain = compare(gate.metric, tuned, gate.rival, rival, groups=scores.groups, among=among, draws=draws)
+    better = gain.improvement(gate.metric)
+    relative = asked.slope is not None and not gain.measured
+    chance = chance_of(gate.metric, tuned, rival, rows, asked) if relative else None
+    outcome = _beats(gate, better, asked, chance) if gate.beats else _not_worse(better, -asked.margin)
+    if gate.beats:
+        reason = beats_words(outcome, gate, better, asked.margin, chance)
+    else:
+        reason = not_worse_words(outcome, gate, better, -asked.margin)
+    return _verdict(gate, outcome, value, len(rows.kept), gain.method + asked.method, reason).model_copy(
+        update={
+            "rival": gate.rival,
+            "rival_value": rival_value,
+            "difference": gain.difference,
+            "low": None if gain.measured else gain.low,
+            "high": None if gain.measured else gain.high,
+            "threshold": -asked.margin + 0.0 if lowest(gate.metric) else asked.margin,
+            "chance": chance,
+            "left_out": gain.left_out,
+        }
     )
 
 
-def _beats(gain: Gain, margin: float) -> Outcome:
-    if gain.difference >= margin - EPSILON and gain.low > EPSILON:
+def _beats(gate: Gate, gain: Gain, asked: Asked, chance: float | None) -> Outcome:
+    proven = True
+    if gate.proof:
+        proven = chance >= SURE if chance is not None else gain.low >= asked.margin - EPSILON
+    if proven and gain.difference >= asked.margin - EPSILON and gain.low > EPSILON:
         return "PASS"
-    return "FAIL" if gain.high < margin - EPSILON else "INCONCLUSIVE"
+    return "FAIL" if gain.high < asked.margin - EPSILON else "INCONCLUSIVE"
 
 
 def _not_worse(gain: Gain, margin: float) -> Outcome:
-    if gain.low > -margin + EPSILON:
+    if gain.low > -margin + EPSILON or (gain.measured and gain.difference >= -margin - EPSILON):
         return "PASS"
     return "FAIL" if gain.high < -margin - EPSILON else "INCONCLUSIVE"
 
 
-def _no_champion(gate: Gate, tuned: SubjectScores, value: float) -> Verdict:
-    return Verdict(
-        gate=title(gate),
-        metric=gate.metric,
-        outcome="PASS",
-        value=value,
-        rival=gate.rival,
-        n=tuned.n,
-        method="none",
-        reason="no champion yet: nothing to compare with",
+def _judge_threshold(
+    gate: Gate, tuned: SubjectScores, groups: Sequence[str] | None, among: Sequence[int] | None
+) -> Verdict:
+    rows = shared_rows(gate.metric, {"tuned": tuned}, groups, among)
+    value = value_on(gate.metric, "tuned", tuned, rows)
+    found = bounds_of(gate.metric, "tuned", tuned, rows, LEVEL)
+    outcome = _threshold(gate, value, found)
+    n, method = len(rows.kept), "measured value" + (f"; {found[2]}" if found else "")
+    low, high, _ = found or (None, None, "")
+    told = threshold_words(outcome, gate, value, found, n)
+    return _verdict(gate, outcome, value, n, method, told).model_copy(
+        update={
+            "low": low,
+            "high": high,
+            "left_out": rows.left_out,
+            "threshold": gate.at_most if gate.at_least is None else gate.at_least,
+        }
     )
 
 
-def _judge_threshold(gate: Gate, tuned: SubjectScores, value: float) -> Verdict:
-    low = high = None
-    method = "measured value"
-    if gate.metric in tuned.rows:
-        low, high = clopper_pearson(sum(right_rows(gate.metric, "tuned", tuned)), tuned.n, LEVEL)
-        method += "; Clopper-Pearson one-sided 95 % bounds"
-    if gate.at_least is not None:
-        passed, bound = value >= gate.at_least - EPSILON, low
-    else:
-        passed, bound = value <= (gate.at_most or 0.0) + EPSILON, high
-    outcome: Outcome = "PASS" if passed else "FAIL"
+def _threshold(gate: Gate, value: float, found: Interval | None) -> Outcome:
+    # Turned round where less is asked for, so that more is better.
+    sign, line = (1, gate.at_least) if gate.at_least is not None else (-1, -(gate.at_most or 0.0))
+    low, high = (value, value) if found is None else (found[0], found[1])
+    worst, best = (low, high) if sign > 0 else (-high, -low)
+    if gate.proof is None:
+        return "PASS" if sign * value >= line - EPSILON else "FAIL"
+    if found is not None and worst >= line - EPSILON:
+        return "PASS"
+    return "FAIL" if best < line - EPSILON else "INCONCLUSIVE"
+
+
+def _verdict(gate: Gate, outcome: Outcome, value: float, n: int, method: str, reason: str) -> Verdict:
     return Verdict(
         gate=title(gate),
         metric=gate.metric,
         outcome=outcome,
         value=value,
-        low=low,
-        high=high,
-        n=tuned.n,
+        n=n,
         method=method,
-        reason=threshold_words(outcome, gate, value, bound, tuned.n),
+        reason=reason,
+        unit=described(gate.metric).unit,
+        rival=gate.rival,
     )
-
-
-def _margin(gate: Gate, rival_value: float) -> tuple[float, str]:
-    """Return the margin as a difference of shares, and how it was converted."""
-    margin = gate.by or gate.margin
-    if margin is None:
-        return 0.0, ""
-    if margin.points is not None:
-        share, method = margin.points / 100, ""
-    elif margin.relative:
-        share, method = _relative(gate, rival_value, _fraction(margin.relative) * rival_value, margin.relative)
-    else:
-        asked = margin.error_reduction or ""
-        share, method = _relative(gate, rival_value, _fraction(asked) * (1 - rival_value), f"{asked} of the errors")
-    if gate.beats and rival_value + share > 1 + EPSILON:
-        raise GituneError(
-            f"{title(gate)}: {gate.rival} has {percent(rival_value)}, so this asks for {percent(rival_value + share)}",
-            hint="no model can pass this gate: ask for `error_reduction`, or for fewer points",
-        )
-    return share, method
-
-
-def _relative(gate: Gate, rival_value: float, share: float, asked: str) -> tuple[float, str]:
-    if share <= EPSILON:
-        raise GituneError(
-            f"{title(gate)}: {asked} of {gate.rival}'s {percent(rival_value)} is nothing to beat it by",
-            hint="use `points`, which do not depend on the other model's value",
-        )
-    return share, f"; {asked} at {gate.rival}'s measured {percent(rival_value)} is {points(share)} points"
-
-
-def _fraction(text: str) -> float:
-    return float(text.rstrip("% ")) / 100

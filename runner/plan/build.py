@@ -137,4 +137,5 @@ def _planned(decision: Decision, tracer: Tracer, memory: Memory | None, price: P
         cause=causes,
         nearest=decision.nearest,
         estimate=estimate_step(decision.step, tracer.walk, memory, price) if may_run else Estimate(),
+        notes=tracer.walk.notes(decision.step) if may_run else [],
     )

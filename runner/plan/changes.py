@@ -190,7 +190,7 @@ def _few(kind: str, paths: list[str], folder: str) -> Iterator[str]:
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     # A list is one value: `metrics` with one more entry is one change, not a shift of all that follow. File digests
     # and schemas are told as one change too.
-    if isinstance(value, Mapping) and value and path not in ("files", "contract"):
+    if isinstance(value, Mapping) and value and path not in ("files", "contract.json_schema"):
         for name, item in value.items():
             yield from _leaves(item, f"{path}.{name}" if path else str(name))
     else:

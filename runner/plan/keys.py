@@ -24,7 +24,7 @@ IMPLEMENTATION: Mapping[Step, int] = {
     "predict_tuned": 3,
     "predict_champion": 3,
     "score": 2,
-    "gate": 1,
+    "gate": 2,
     "deploy": 1,
 }
 

@@ -62,6 +62,8 @@ class PlannedStep(PlanPart):
     """The record that `changes` compares with."""
     estimate: Estimate = Estimate()
     """Expected cost."""
+    notes: list[str] = []  # noqa: RUF012 - pydantic copies it
+    """What is worth knowing before it runs, such as the smallest gain that a gate can see."""
     fault: bool = False
     """Whether it is blocked by what a person must mend: the spec's version, a lost artifact, an earlier failure."""
 

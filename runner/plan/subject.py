@@ -140,8 +140,13 @@ def _check_judgeable(loaded: LoadedSpec) -> None:
         validate_metrics(evaluation.metrics, evaluation.custom_metrics)
         path = "evaluation.gates"
         has_contract = evaluation.output_format != "none"
-        custom = evaluation.custom_metrics
-        validate_gates(evaluation.gates, evaluation.metrics, has_contract=has_contract, custom=custom)
+        validate_gates(
+            evaluation.gates,
+            evaluation.metrics,
+            has_contract=has_contract,
+            custom=evaluation.custom_metrics,
+            slices=evaluation.slices,
+        )
     except GituneError as error:
         raise SpecError([Problem(error.message, loaded.where(path), error.hint)]) from error
 

@@ -179,7 +179,7 @@ class Walk:
         decision = self._find("train", inputs)
         released = self.released
         if released is None:
-            return decision
+            return self._hopeful(decision)
         if (taken := self._other_content(decision, released)) is not None:
             return Decision("train", "BLOCKED", taken, decision.key, inputs, fault=True, code="version_taken")
         gone = loss(released, self.reader) if decision.record is None else None
@@ -188,6 +188,23 @@ class Walk:
             reason = gone or lost(released, "the record of its training")
             return Decision("train", "BLOCKED", reason, decision.key, inputs, fault=True, code="released_lost")
         return Decision("train", "REUSE", "up to date", record.key, inputs, record)
+
+    def _hopeful(self, decision: Decision) -> Decision:
+        """Refuse before a training what could never be released after it."""
+        # Late: a plan with nothing to train need not ask.
+        from runner.plan.outlook import hopeless
+
+        if (why := hopeless(self, keys.step_key(self._answers(None)))) is None:
+            return decision
+        return Decision("train", "BLOCKED", why[1], decision.key, decision.inputs, fault=True, code=why[0])
+
+    def notes(self, step: Step) -> list[str]:
+        """Return what is worth knowing before a step runs."""
+        if step != "gate" or "prepare" not in self.records:
+            return []
+        from runner.plan.outlook import gate_notes
+
+        return gate_notes(self, keys.step_key(self._answers(None)))
 
     def _other_content(self, train: Decision, released: Version) -> str | None:
         """Say that the released version of the spec's number is another model, if it is."""

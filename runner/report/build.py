@@ -62,7 +62,7 @@ def build_report(evidence: Evidence) -> Report:
         history=list(evidence.history),
         wear=evidence.wear,
         approval=_approval(evidence.approval),
-        notes=list(_notes(scores, evidence.champion)),
+        notes=[*_notes(scores, evidence.champion), *_warnings(evidence)],
         provenance=_provenance(spec, records, evidence.commit),
         next_step=_next_step(evidence, outcome, releasable=releasable),
     )
@@ -150,6 +150,15 @@ def _facts(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "findings" in card:
         found = card["findings"]["counts"]
         yield "findings", ", ".join(f"{kind['code']} {kind['count']} ({kind['severity']})" for kind in found) or "none"
+
+
+def _warnings(evidence: Evidence) -> Iterator[str]:
+    """Say that the test set is worn, and what the gate step warned of."""
+    if evidence.wear and evidence.wear.worn:
+        yield evidence.wear.message
+    told = evidence.records["gate"].metrics.get("warnings", []) if "gate" in evidence.records else []
+    for warning in told:
+        yield f"{warning[:1].upper()}{warning[1:]}."
 
 
 def _provenance(spec: Spec, records: Mapping[Step, Record], commit: str | None) -> Provenance:

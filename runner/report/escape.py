@@ -1,7 +1,8 @@
 """Untrusted text -> Markdown that shows it and does nothing else.
 
-Model output and data may hold anything: fences, tables, HTML, `@mentions`, `#123`, links, half characters. Three ways
-to show it: `fence` for text of any length, `code` for one value outside tables, `inline` for a few words anywhere.
+Model output and data may hold anything: fences, tables, HTML, `@mentions`, `#123`, links, half characters. Ways to
+show it: `fence` for text of any length, `code` for one value outside tables, `inline` for a few words in a line or a
+cell, `sentence` where they begin a line.
 Structure is broken with character references, which by CommonMark can never be structure; GitHub's own mentions and
 references, which it looks for after rendering, with a zero-width space.
 """
@@ -18,6 +19,8 @@ _REFERENCES = str.maketrans({char: f"&#{ord(char)};" for char in "&<>|`*[]~\\!$"
 # Inside a word an underscore emphasises nothing, and `exact_match` stays readable in an e-mail.
 _EDGE_UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LINK = re.compile(r"(?<=:)//|(?i:(?<=www))\.")
+# What opens a list, a rule or an underlined heading; the other openers are references by then.
+_OPENING = re.compile(r"^([0-9]*)([-+=.)])")
 _BACKTICKS = re.compile("`+")
 
 
@@ -35,6 +38,11 @@ def inline(text: str, limit: int = 400) -> str:
     quiet = re.sub(r"(?<!&)#", f"&#35;{_ZERO_WIDTH}", quiet)
     quiet = _EDGE_UNDERSCORE.sub("&#95;", quiet)
     return _LINK.sub(lambda match: "".join(f"&#{ord(char)};" for char in match.group()), quiet)
+
+
+def sentence(text: str, limit: int = 400) -> str:
+    """Show text as `inline` does where a line or a list item begins: it opens no list, rule or heading."""
+    return _OPENING.sub(lambda match: f"{match[1]}&#{ord(match[2])};", inline(text, limit))
 
 
 def code(text: str, limit: int = 400) -> str:

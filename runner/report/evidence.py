@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.data.neighbours import Neighbour
 from runner.data.rows import Row
 from runner.evaluation.gates import Verdict
 from runner.evaluation.scores import Scores
@@ -26,16 +27,6 @@ class Told:
     """Prompts without an answer because the machinery failed."""
     seconds: float | None = None
     """How long the prediction took."""
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A training row that is near to a test row."""
-
-    row: str
-    """Its id."""
-    similarity: float
-    """Between 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)

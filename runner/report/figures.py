@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runner.evaluation.catalog import Unit
 from runner.evaluation.words import percent, points
+from runner.report.parts import Unit
 
 
 def figure(value: float | None, unit: Unit) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.report.escape import inline
+from runner.report.escape import inline, sentence
 from runner.report.markdown_details import details_of
 from runner.report.markdown_section import Section, length
 from runner.report.markdown_tables import compliance_section, metrics_section
@@ -64,7 +64,7 @@ def _head(report: Report) -> str:
     if report.champion_changes:
         changes += f", {changes_words(report.champion_changes)} against champion {inline(report.champion or '', 60)}"
     last = f"{changes} ({inline(report.changes.metric, 80)}). {inline(report.next_step, 600)}"
-    notes = [f"- {inline(note, 300)}" for note in report.notes[:10]]
+    notes = [f"- {sentence(note, 300)}" for note in report.notes[:10]]
     for words, rows in ((400, 50), (150, 50), (80, 25), (80, 10)):
         parts = [first, _gates(gate_words(report), words, rows), last]
         text = "\n\n".join([*parts, "\n".join(notes)] if notes else parts)
@@ -89,18 +89,17 @@ def _gates(gates: list[GateWords], words: int, most: int) -> str:
 
 
 def _footer(report: Report) -> str:
-    made = report.provenance
-    test = f"test set {made.digests['test'][:12]}" if "test" in made.digests else "test set unknown"
-    used = f", {inline(report.wear.message, 300)}" if report.wear else ""
-    n = len(report.rows) or report.headline.n
-    near = (
-        f"scored with and without {report.near_rows} rows near training rows"
-        if report.near_rows
-        else ("no row near a training row" if report.rows and any(row.nearest for row in report.rows) else "")
-    )
-    with_ = made.scored_with or made.environment
-    tools = ", ".join(f"{inline(name, 20)} {inline(with_[name], 40)}" for name in _TOOLS if name in with_)
-    return "; ".join(part for part in (f"{test}, {n} rows{used}", near, f"seed {made.seed}", tools) if part)
+    """Say what the figures rest on: the test set and its wear, near rows, the seed, versions."""
+    made, n = report.provenance, len(report.rows) or report.headline.n
+    digest = f" {made.digests['test'][:12]}" if "test" in made.digests else ""
+    told = [f"Test set{digest}, {n} rows."]
+    if report.wear and not report.wear.worn:  # else it stands at the top
+        told.append(inline(report.wear.message, 300))
+    if report.near_rows:
+        told.append(f"Scored with and without the {report.near_rows} rows near training rows.")
+    tools = made.scored_with or made.environment
+    versions = [f"{inline(name, 20)} {inline(tools[name], 40)}" for name in _TOOLS if name in tools]
+    return " ".join([*told, ", ".join([f"Seed {made.seed}", *versions]) + "."])
 
 
 _TOOLS = ("gitune", "python", "torch", "transformers", "xllamacpp", "numpy")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from runner.evaluation.words import percent, points
 from runner.report.curve import curve_section
-from runner.report.escape import clean, code, fence, inline
+from runner.report.escape import clean, code, fence, inline, sentence
 from runner.report.figures import figure
 from runner.report.markdown_section import Section, details
 from runner.report.model import Confusion, Report, ReportRow, SliceValue
@@ -149,7 +149,7 @@ def _training_title(report: Report) -> str:
 
 def _training(report: Report, most: int) -> str:
     parts = [curve_section(report.curve, report.best_epoch, most)] if report.curve else []
-    parts += [inline(report.kept, 200)] if report.kept else []
+    parts += [sentence(report.kept, 200)] if report.kept else []
     parts += ["\n".join(map(_finding, report.findings[:10]))] if report.findings else []
     return "\n\n".join(parts)
 
@@ -167,7 +167,7 @@ def _changed_title(report: Report) -> str:
 
 
 def _changed(report: Report, most: int) -> str:
-    lines = [f"- {inline(change.words, 300)}" for change in report.changed]
+    lines = [f"- {sentence(change.words, 300)}" for change in report.changed]
     more = [f"- and {len(lines) - most} more"] if len(lines) > most else []
     return "\n".join([*lines[:most], *more])
 

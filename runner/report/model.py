@@ -11,7 +11,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from runner.evaluation.catalog import Unit
 from runner.evaluation.gates import Outcome, Verdict
 from runner.report.parts import (
     Approval,
@@ -24,6 +23,7 @@ from runner.report.parts import (
     SpecChange,
     Subject,
     TrainingSummary,
+    Unit,
     Wear,
 )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from runner.registry.facts import Step
+
+Unit = Literal["share", "seconds", "tokens", "usd", "loss"]
+"""What a metric counts."""
 
 
 class ReportPart(BaseModel):
@@ -115,7 +118,9 @@ class Wear(ReportPart):
     candidates: int
     """Models scored on this test set so far, rejected ones too."""
     odds: float
-    """Odds that the luckiest of as many models no better than the rival passes the primary gate."""
+    """At most how likely one of them passes a gate by luck, were none of them better."""
+    worn: bool = False
+    """Whether there are so many that a narrow pass proves little."""
     message: str
     """The same in a sentence."""
 

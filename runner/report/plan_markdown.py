@@ -81,12 +81,14 @@ def _roots(spec: SpecPlan) -> Iterator[str]:
 
 
 def _details(spec: SpecPlan) -> str:
-    rows = [
-        (step.step, step.action, _key(step), inline(step.reason, 600), inline(step_cost(step))) for step in spec.steps
-    ]
+    rows = [(step.step, step.action, _key(step), _why(step), inline(step_cost(step))) for step in spec.steps]
     head = f"{spec.name} {spec.version} ({spec.file}), champion: {spec.champion or 'none'}"
     steps = table(("Step", "Action", "Key", "Why", "Expected"), rows, len(rows))
     return f"<details>\n<summary>{inline(head)}</summary>\n\n{steps}\n\n</details>"
+
+
+def _why(step: PlannedStep) -> str:
+    return "<br>".join([inline(step.reason, 600), *(inline(note, 300) for note in step.notes)])
 
 
 def _key(step: PlannedStep) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from runner.data.neighbours import Neighbour
 from runner.data.prompts import prompt_of, reference_of
 from runner.data.rows import Row, text_of
 from runner.evaluation.answers import same_answer
 from runner.evaluation.catalog import FORMAT_COMPLIANCE, metric_of
 from runner.evaluation.compare import EPSILON
 from runner.evaluation.scores import Scores, SubjectScores
-from runner.report.evidence import Evidence, Neighbour
+from runner.report.evidence import Evidence
 from runner.report.model import TEXT_LIMIT, Nearest, ReportRow, RowChanges, Status
 
 NEAREST_LIMIT = 300

@@ -121,6 +121,8 @@ def _spec(spec: SpecPlan, *, color: bool, width: int | None) -> Iterator[str]:
         yield f"  {_paint(row, sign, color=color)}  {first}".rstrip()
         for reason in more:
             yield f"{_INDENT}{reason}"
+        for note in _wrapped([printable(note) for note in step.notes], "", width):
+            yield f"{_INDENT}{note}"
     if (need := spec.step("train").estimate.memory) is not None:
         yield from _memory(need)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from runner.evaluation.catalog import Unit
 from runner.evaluation.gates import Verdict
 from runner.report.figures import bounds, change, figure
 from runner.report.model import Report, RowChanges
+from runner.report.parts import Unit
 
 ICONS = {"PASS": "✅", "FAIL": "❌", "INCONCLUSIVE": "⚠️"}
 

@@ -10,10 +10,10 @@ import re
 from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from runner.spec.known import KnownDocuments
-from runner.spec.models import Section
+from runner.spec.models import Gate, Margin, MetricName, Rival, Section
 from runner.spec.services import Embeddings, Endpoint, MetricCommand, Named, TokenPrice, unique_names
 from runner.spec.validation import tell, validated
 from runner.spec.yaml_file import read_yaml
@@ -60,6 +60,36 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(MB|GB|TB)")
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
+class Floor(Section):
+    """What some gate of every spec must ask at least: the condition of a gate, of one metric or of any."""
+
+    metric: MetricName | None = None
+    """Metric that the gate must be about; any when absent."""
+    beats: Rival | None = None
+    """Model that must be beaten."""
+    by: Margin | None = None
+    """How much better at least, with `beats`."""
+    not_worse_than: Rival | None = None
+    """Model that must not be undercut; a gate that must beat it does as well."""
+    margin: Margin | None = None
+    """Largest loss that a gate may tolerate, with `not_worse_than`."""
+    at_least: float | None = None
+    """Smallest value that a gate may let pass."""
+    at_most: float | None = None
+    """Largest value that a gate may let pass."""
+    proof: Literal["strict"] | None = None
+    """`strict`: the gate must ask for proof."""
+
+    @model_validator(mode="after")
+    def _is_a_gate(self) -> Floor:
+        self.as_gate()
+        return self
+
+    def as_gate(self) -> Gate:
+        """Return the least gate that keeps it; where any metric will do, of one called `any_metric`."""
+        return Gate.model_validate({"metric": self.metric or "any_metric", **self.model_dump(exclude={"metric"})})
+
+
 class Policy(Section):
     """Rules that every spec must keep."""
 
@@ -70,6 +100,12 @@ class Policy(Section):
 
     budget: BudgetPolicy | None = None
     """What one plan may be expected to take."""
+    floors: list[Floor] = []  # noqa: RUF012 - pydantic copies it
+    """Conditions that the gates of every spec must ask for at least."""
+    min_test_rows: Annotated[int, Field(ge=1)] | None = None
+    """Fewest test rows that a new version may be judged by."""
+    on_inconclusive: Literal["fail"] | None = None
+    """`fail`: no spec may say `on_inconclusive: warn`."""
     judge_agreement: Annotated[float, Field(ge=0, le=1)] = 0.85
     """Agreement with people, by its calibration, that a language model needs before a gate goes by its judgement."""
 

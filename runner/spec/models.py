@@ -253,7 +253,7 @@ class Gate(Section):
     not_worse_than: Rival | None = None
     """Model that must not be undercut by more than `margin`."""
     margin: Margin | None = None
-    """Tolerated loss, with `not_worse_than`, in points; 0 when absent."""
+    """Tolerated loss, with `not_worse_than`, in points or relative to the other model's value; 0 when absent."""
     at_least: float | None = None
     """Smallest value that passes."""
     at_most: float | None = None
@@ -274,8 +274,8 @@ class Gate(Section):
             raise ValueError("`by` goes with `beats`")
         if self.margin is not None and self.not_worse_than is None:
             raise ValueError("`margin` goes with `not_worse_than`")
-        if self.margin is not None and self.margin.points is None:
-            raise ValueError("`margin` is given in points")
+        if self.margin is not None and self.margin.error_reduction is not None:
+            raise ValueError("`margin` is given in points, or relative")
         if self.min_rows is not None and self.slice is None:
             raise ValueError("`min_rows` goes with `slice`")
         return self

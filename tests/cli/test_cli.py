@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from repository import commit, committed_world, git, run
@@ -185,6 +186,25 @@ def test_report_is_markdown(world, capsys):
     shown = capsys.readouterr().out
     assert "exact_match" in shown
     assert "| gate" in shown.lower()
+
+
+def test_report_is_written_in_the_format_of_the_file(world, capsys):
+    run(world, "apply", "--yes")
+    capsys.readouterr()
+    for name, begins in (("a.md", "✅ **"), ("a.json", "{"), ("a.xml", "<?xml"), ("a.html", "<!"), ("a.txt", "Live ")):
+        assert run(world, "report", "bot", "-o", str(world.root / name)) == 0
+        assert (world.root / name).read_text(encoding="utf-8").startswith(begins)
+    assert run(world, "report", "bot", "--format", "text", "--json") == 64
+    assert run(world, "report", "bot", "-o", "report.pdf") == 64
+    assert "--format" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_made_is_an_error_in_junit_too(world, capsys):
+    assert run(world, "report", "bot", "-o", str(world.root / "junit.xml")) == 64
+    (suite,) = fromstring((world.root / "junit.xml").read_text(encoding="utf-8"))
+    assert suite.get("errors") == "1"
+    assert "has not been evaluated yet" in suite.find("testcase/error").get("message")
+    assert "has not been evaluated yet" in capsys.readouterr().err
 
 
 def test_report_names_a_commit_only_when_it_holds_the_spec(world, capsys):

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from runner.evaluation.compare import compare
 from runner.evaluation.metrics import macro_f1
-from runner.evaluation.statistics import bonett_price, clopper_pearson, fewest_rows, macro_f1_gain, mid_p_mcnemar
+from runner.evaluation.scores import SubjectScores
+from runner.evaluation.statistics import bonett_price, clopper_pearson, fewest_rows, mid_p_mcnemar
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,13 @@ def labelled(n, share_right, seed):
     return [(ref, ref if choose.random() < share_right else choose.choice([*labels, None])) for ref in references]
 
 
+def macro_f1_gain(tuned, rival, level, resamples=None):
+    """Bounds of the gain in macro F1 between two lists of (reference, predicted) labels."""
+    models = [SubjectScores(n=len(one), values={"macro_f1": macro_f1(one)}, labels=one) for one in (tuned, rival)]
+    gain = compare("macro_f1", models[0], "base", models[1], level=level, draws=resamples)
+    return gain.low, gain.high
+
+
 def test_macro_f1_gain_surrounds_the_measured_gain_and_is_reproducible():
     tuned, rival = labelled(120, 0.9, seed=1), labelled(120, 0.5, seed=2)
     low, high = macro_f1_gain(tuned, rival, 0.90)
@@ -131,3 +140,34 @@ def test_fewest_rows_finds_the_line(line):
 
 def test_fewest_rows_gives_up():
     assert fewest_rows(10, lambda rows: rows > 1_000_000) is None
+
+
+# statsmodels 0.15.0: mcnemar([[50, fixed], [broken, 20]], exact=True).pvalue.
+@pytest.mark.parametrize(
+    ("fixed", "broken", "exact"),
+    [
+        (21, 2, 6.604194641113281e-05),
+        (8, 2, 0.109375),
+        (5, 0, 0.0625),
+        (12, 9, 0.6636238098144531),
+        (30, 11, 0.00432400493446039),
+    ],
+)
+def test_mid_p_is_the_exact_test_less_half_the_observed_outcome_twice(fixed, broken, exact):
+    observed = math.comb(fixed + broken, broken) / 2 ** (fixed + broken)
+    assert mid_p_mcnemar(fixed, broken) == pytest.approx(exact - observed)
+
+
+# statsmodels 0.15.0: proportion_confint(right, n, alpha=0.10, method="beta").
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [
+        (40, 40, 0.9278424754944854, 1.0),
+        (38, 40, 0.8508480387267869, 0.9910430544070244),
+        (37, 40, 0.8174131499840988, 0.9792463985242988),
+        (0, 40, 0.0, 0.07215752450551458),
+        (92, 93, 0.9500060216120116, 0.9994486112708019),
+    ],
+)
+def test_clopper_pearson_is_that_of_statsmodels(right, n, low, high):
+    assert clopper_pearson(right, n, 0.90) == pytest.approx((low, high))

@@ -40,7 +40,7 @@ GOLDEN = {
     "predict": "3b621791020c3082",
     "predict_base": "9799b57a8173905e",
     "score": "7afdc514636de31c",
-    "gate": "eb88a0e1e862d79e",
+    "gate": "e209c7c76a28a29b",
 }
 
 

@@ -63,7 +63,7 @@ def test_another_output_format_is_a_major_change(world, monkeypatch):
     world.apply()
     more_rows(world)
     other_schema(world, monkeypatch)
-    assert "`version: 2.0.0` (major: evaluation.output_format changed" in refusal(world)
+    assert "`version: 2.0.0` (major: evaluation.output_format.json_schema changed" in refusal(world)
 
 
 def test_the_number_comes_after_the_newest_release(world):

@@ -39,7 +39,7 @@ def test_json_is_the_published_shape(world):
         *("live", "class", "flags", "removed"),
     }
     assert set(shown["specs"][0]["steps"][0]) == {
-        *("step", "action", "key", "reason", "reason_code", "changes", "cause", "nearest", "estimate", "fault"),
+        *("step", "action", "key", "reason", "reason_code", "changes", "cause", "nearest", "estimate", "notes", "fault"),
     }
     assert set(shown["summary"]) == {"run", "reuse", "none", "depends", "wait", "blocked", "undeploy", "train"}
     assert shown["summary"] == {**dict.fromkeys(shown["summary"], 0), "run": 1, "depends": 7, "train": 1}

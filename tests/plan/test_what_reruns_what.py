@@ -30,6 +30,14 @@ def other_spelling(world):
     world.respell = lambda text: text.replace("validation: 0.1\n", "validation: 0.10\n").replace("0.001", "1.0e-3")
 
 
+def by_size(world):
+    world.spec["evaluation"]["slices"] = ["size"]
+
+
+def extract_json(world):
+    world.spec["evaluation"]["output_format"]["extract"] = True
+
+
 def spell_out_defaults(world):
     world.spec["training"] |= {"lora": {"r": 16, "alpha": 32}, "batch_size": 16, "micro_batch_size": 4, "seed": 42}
     world.spec["training"] |= {"train_on": "all_turns", "train_on_prompt": False}
@@ -142,6 +150,8 @@ CASES = [
     (loosen_gate, True, ["gate", "deploy"]),
     (add_metric, True, ["score", "gate", "deploy"]),
     (other_label, True, ["prepare", "score", "gate", "deploy"]),
+    (by_size, True, ["prepare", "score", "gate", "deploy"]),
+    (extract_json, True, ["prepare", "score", "deploy"]),
     (longer_answers, True, ["predict_base", "predict_tuned", "score", "gate", "deploy"]),
     (other_engine, True, ["predict_base", "predict_tuned", "score", "gate", "deploy"]),
     (learning_rate, True, ["train", "predict_tuned", "score", "gate", "deploy"]),

@@ -8,7 +8,9 @@ from runner.evaluation.gates import Verdict, judge
 from runner.evaluation.scores import Scores
 from runner.report.build import build_report
 from runner.report.evidence import Evidence, Told
+from runner.report.markdown import render_markdown
 from runner.report.model import Report
+from runner.report.parts import Wear
 from runner.report.rows import shorten
 
 
@@ -146,6 +148,23 @@ def test_a_conversation_shows_its_turns(pieces):
     assert (
         report.became("broken", "base")[0].input == "user: Hello\nassistant: How can I help?\nuser: Question number 0"
     )
+
+
+def test_notes_say_what_a_reader_must_know(pieces):
+    scores = with_subject(pieces["scores"], "champion", unanswered=[3, 4])
+    worn = Wear(candidates=20, odds=0.64, worn=True, message="20 candidates were tried.")
+    gate = pieces["records"]["gate"]
+    warned = gate.model_copy(update={"metrics": {"warnings": ["the validation loss lies high"]}})
+    report = built(pieces, scores=scores, wear=worn, records={**pieces["records"], "gate": warned})
+    assert report.notes == [
+        "2 rows that champion 1.0.0 could not answer are left out of what compares with it.",
+        "20 candidates were tried.",
+        "The validation loss lies high.",
+    ]
+    text = render_markdown(report)
+    assert text.count("20 candidates were tried.") == 1
+    assert text.index("20 candidates were tried.") < text.index("| metric |")
+    assert built(pieces, wear=worn.model_copy(update={"worn": False})).notes == []
 
 
 def test_long_texts_are_cut_and_say_so():

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from runner.report.escape import clean, code, fence, inline
+from runner.report.escape import clean, code, fence, inline, sentence
 
 PIECES = [
     *"`|@#<>&\\*_[]()!$\n\r\t .a\u2028\u202e\ud83d\x00😀",
@@ -89,3 +89,19 @@ def test_clean(text, shown):
 def test_inline_is_cut():
     assert inline("ab" * 300, limit=10) == "ababababab…"
     assert inline("exact_match of_ _x") == "exact_match of&#95; &#95;x"
+
+
+@given(hostile)
+@example("---")
+@example("1. a")
+@example("- - -")
+@example("+")
+@example("=")
+def test_a_sentence_that_begins_a_line_is_one_paragraph(text):
+    for markdown in (f"before\n{sentence(text)}", f"\n{sentence(text)}", f"- {sentence(text)}"):
+        kinds = {token.type for token in GFM.parse(markdown)}
+        assert kinds <= {
+            *("paragraph_open", "inline", "paragraph_close"),
+            *("bullet_list_open", "list_item_open", "list_item_close", "bullet_list_close"),
+        }
+        assert [token.type for token in GFM.parse(markdown)].count("bullet_list_open") <= 1

@@ -85,7 +85,7 @@ ONE_PROBLEM = [
     ("{validation: 0.1,", "{validation: 0.8,", "validation: 0.8", ["leave no rows to train on"]),
     ("primary: exact_match", "primary: bleu", "evaluation:", ["'bleu' is not in metrics"]),
     ("at_least: 0.95", "at_least: 0.95, at_most: 1", "at_most", ["exactly one of beats"]),
-    ("{points: 2}", "{relative: 2%}", "relative: 2%", ["`margin` is given in points"]),
+    ("{points: 2}", "{error_reduction: 2%}", "error_reduction: 2%", ["`margin` is given in points, or relative"]),
     ("{points: 2}", "{points: 2, relative: 2%}", "relative: 2%", ["exactly one of points"]),
     ("metric: format_compliance", "metric: bleu", "metric: bleu", ["metric `bleu` is not measured", "exact_match"]),
     ("{json_schema: output.schema.json}", "none", "format_compliance", ["`format_compliance` is not measured"]),

@@ -1,0 +1,42 @@
+"""What a reviewer should know of scores that no gate asks about: (scores, gates) -> sentences; it decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.evaluation.scores import Scores
+from runner.evaluation.words import percent
+from runner.spec.models import Gate
+
+MOST_NEAR = 0.5
+"""Share of test rows near to training rows above which the result says little of new ones."""
+
+LARGEST_GAP = 0.30
+"""Share by which the validation loss may lie above the training loss before it is told."""
+
+
+def warnings_of(scores: Scores, gates: Sequence[Gate]) -> list[str]:
+    """Return what is worth a look before a release."""
+    return [*_near(scores), *_gap(scores, gates)]
+
+
+def _near(scores: Scores) -> list[str]:
+    near = sum(scores.near)
+    if near <= MOST_NEAR * len(scores.near):
+        return []
+    told = (
+        f"{near} of {len(scores.near)} test rows have a near neighbour in the training split: the scores say little of "
+        "new inputs; name `dataset.split.group_by`, or test on other rows"
+    )
+    return [told]
+
+
+def _gap(scores: Scores, gates: Sequence[Gate]) -> list[str]:
+    gap = scores.subjects["tuned"].values.get("overfit_gap")
+    if gap is None or gap <= LARGEST_GAP or any(gate.metric == "overfit_gap" for gate in gates):
+        return []
+    told = (
+        f"the validation loss lies {percent(gap)} above the training loss (up to {percent(LARGEST_GAP)} is usual): the "
+        "model has begun to learn its examples by heart; train for fewer epochs, or on more examples"
+    )
+    return [told]
