@@ -16,8 +16,8 @@ _HEAD = 90
 
 TITLES: Mapping[str, str] = {
     "all": "all",
-    "champion_broken": "broken since the champion",
-    "champion_fixed": "fixed since the champion",
+    "champion_broken": "broken since champion",
+    "champion_fixed": "fixed since champion",
     "broken": "broken",
     "fixed": "fixed",
     "both_wrong": "both wrong",
@@ -83,7 +83,7 @@ def _column(title: str, field: str, value: str) -> Html:
 def _became(row: ReportRow) -> str:
     """Say what became of a row against base, or else against the champion."""
     if row.status not in _CHANGED and row.champion_status in _CHANGED:
-        return f"{row.champion_status} since the champion"
+        return f"{row.champion_status} since champion"
     return TITLES[row.status]
 
 

@@ -16,6 +16,8 @@ from runner.report.model import TEXT_LIMIT, Report, ReportRow, Status
 
 STATIC_ROWS = 50
 """Rows that are readable without JavaScript."""
+LEFT_OUT = Html("<!--left-out-->")
+"""Where the page says what `data` left out; no text can hold this, for texts are escaped."""
 _NOTE = 40
 """Characters of the note at the end of a text that the report has cut."""
 _GZIP = 31
@@ -37,6 +39,7 @@ def explorer(report: Report) -> Html:
     return render(
         _controls(report),
         el("p", said, id="count", role="status"),
+        LEFT_OUT,
         el("div", [card(row, titles) for row in shown], id="list"),
         el("nav", id="pages", aria_label="Pages of rows"),
         el("template", blank(titles), id="row-template"),
@@ -68,23 +71,21 @@ def _controls(report: Report) -> Html:
     return el("form", group, search, keys, id="controls", hidden=True)
 
 
-def data(report: Report, room: int) -> Html:
-    """Make the explorer's data: rows as JSON lines, gzip, base64. Rows that do not fit are counted.
+def data(report: Report, room: int) -> tuple[Html, Html]:
+    """Make the explorer's data (rows as JSON lines, gzip, base64), and the note that counts what does not fit.
 
     Args:
         report: what is told.
         room: characters that the page has left.
     """
     rows = _ordered(report)
-    packed, kept = _pack(rows, room * 3 // 4 - 1024)
+    packed, kept = _pack(rows, room * 3 // 4 - 2048)
     left = Counter(TITLES[row.status] for row in rows[kept:])
     counted = ", ".join(f"{count} {title}" for title, count in left.items())
     note = f"Left out here, to keep this file small: {counted}. `gitune report --json` has every row."
     payload = Html(base64.b64encode(packed).decode("ascii"))
-    return render(
-        el("p", note, class_="note", id="left-out") if left else None,
-        el("script", payload, type="application/octet-stream", id="row-data"),
-    )
+    script = el("script", payload, type="application/octet-stream", id="row-data")
+    return script, el("p", note, class_="note", id="left-out") if left else Html("")
 
 
 def _pack(rows: Sequence[ReportRow], room: int) -> tuple[bytes, int]:

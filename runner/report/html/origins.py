@@ -69,7 +69,7 @@ def _summary(report: Report) -> Html:
     found = report.training
     if found is None:
         return Html("")
-    told = [f"{found.method}, {found.epochs:g} epochs"]
+    told = [f"{found.method}, {found.epochs:g} {'epoch' if found.epochs == 1 else 'epochs'}"]
     told += [f"{found.steps} steps"] if found.steps is not None else []
     told += [f"{found.seconds:,.0f} s"] if found.seconds is not None else []
     told += [f"on {found.device}"] if found.device else []

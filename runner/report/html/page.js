@@ -109,7 +109,7 @@
     made.dataset.row = row.id;
     const changed = ["broken", "fixed"];
     const sinceChampion = !changed.includes(row.status) && changed.includes(row.champion_status);
-    const became = sinceChampion ? `${row.champion_status} since the champion` : row.status.replace("_", " ");
+    const became = sinceChampion ? `${row.champion_status} since champion` : row.status.replace("_", " ");
     field("status").textContent = became;
     field("status").classList.add(became.split(" ")[0]);
     field("head").textContent = oneLine(row.input);

@@ -26,7 +26,8 @@ def render_html(report: Report) -> str:
     """Render the report as one HTML page of at most `LIMIT` bytes."""
     before, after = _page(report)
     room = LIMIT - len(before.encode("utf-8")) - len(after.encode("utf-8"))
-    return f"{before}{explorer.data(report, room)}{after}"
+    rows, left_out = explorer.data(report, room)
+    return f"{before.replace(explorer.LEFT_OUT, left_out, 1)}{rows}{after}"
 
 
 def _page(report: Report) -> tuple[str, str]:

@@ -41,7 +41,7 @@ def confusion(report: Report) -> Html:
     """Make a heat-map for each model, the tuned one first, with the pairs that are confused most."""
     if not report.confusion:
         return Html("")
-    return el("div", [_matrix(found) for found in reversed(report.confusion)], class_="pair")
+    return render([_matrix(found) for found in reversed(report.confusion)])
 
 
 def _matrix(found: Confusion) -> Html:
@@ -57,13 +57,14 @@ def _matrix(found: Confusion) -> Html:
     wrong = told if pairs else el("p", f"{found.subject}: no label is taken for another.")
     if len(found.labels) > MOST_LABELS:
         note = f"{len(found.labels)} labels are too many for a matrix that can be read."
-        return el("div", wrong, el("p", note, class_="note"))
+        return render(wrong, el("p", note, class_="note"))
     rows: list[list[Child]] = [
         [text(label, 40), *(_heat(count, sum(counts), hit=place == at) for at, count in enumerate(counts))]
         for place, (label, counts) in enumerate(zip(found.labels, found.matrix, strict=True))
     ]
     header = ["expected ↓ answered →", *(text(label, 40) for label in found.labels), "none of them"]
-    return el("div", table(header, rows, caption=f"Confusion matrix of {found.subject}", class_="heat"), wrong)
+    drawn = table(header, rows, caption=f"Confusion matrix of {found.subject}", class_="heat")
+    return el("div", drawn, wrong, class_="pair")
 
 
 def _heat(count: int, of: int, *, hit: bool) -> Html:

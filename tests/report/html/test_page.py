@@ -42,6 +42,7 @@ def test_ten_thousand_long_rows_stay_small_and_the_changed_ones_stay():
     assert 0.9 * LIMIT < len(page.encode("utf-8")) <= LIMIT
     (left,) = LEFT.findall(page)
     assert re.fullmatch(r"\d+ both right", left)
+    assert page.index('id="list"') > page.index('id="left-out"') > page.index('id="count"')
 
 
 def test_nothing_is_left_out_of_ten_thousand_short_rows():
