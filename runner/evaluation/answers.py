@@ -51,8 +51,12 @@ def _document(text: str) -> Any:
     return None if isinstance(value, JsonFault) else value
 
 
+# `json.dumps` makes a new one for every value.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def _write(value: Any) -> str:
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(_plain(value))
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ and recall averaged over the orders, F with β = 2.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -56,15 +57,26 @@ def bleu_counts(reference: str, answer: str) -> list[float]:
 
 def chrf_counts(reference: str, answer: str) -> list[float]:
     """Return the character n-grams of the answer, of the reference, and those they share, by order."""
-    from sacrebleu.metrics.helpers import extract_all_char_ngrams
+    from rapidfuzz.distance import Postfix, Prefix
 
+    given, wanted = "".join(answer.split()), "".join(reference.split())
+    # What both begin and end with is shared as it is: only n-grams that reach into what differs need counting.
+    before = Prefix.similarity(given, wanted)
+    after = Postfix.similarity(given[before:], wanted[before:])
     counts: list[float] = []
-    given, wanted = (extract_all_char_ngrams(text, _CHARACTERS) for text in (answer, reference))
-    for ours, theirs in zip(given, wanted, strict=True):
+    for order in range(1, _CHARACTERS + 1):
+        same = max(before - order + 1, 0) + max(after - order + 1, 0)
+        ours, theirs = (_middle_grams(text, order, before, after) for text in (given, wanted))
         shared = sum(min(count, theirs[gram]) for gram, count in ours.items() if gram in theirs)
+        every = [max(len(text) - order + 1, 0) for text in (given, wanted)]
         # As in sacrebleu, orders that the reference is too short for do not count.
-        counts += [ours.total() if theirs else 0, theirs.total(), shared]
+        counts += [every[0] if every[1] else 0, every[1], same + shared]
     return counts
+
+
+def _middle_grams(text: str, order: int, before: int, after: int) -> Counter[str]:
+    first, end = max(before - order + 1, 0), len(text) - order + 1 - max(after - order + 1, 0)
+    return Counter([text[at : at + order] for at in range(first, end)])
 
 
 @lru_cache(1)

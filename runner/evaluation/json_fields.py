@@ -45,19 +45,18 @@ def require_objects(metric: str, references: Sequence[str]) -> list[Mapping[str,
     return objects
 
 
-def require_field(metric: str, field: str, references: Sequence[str], *, of_all: bool = False) -> None:
+def require_field(metric: str, field: str, objects: Sequence[Mapping[str, str]], *, of_all: bool = False) -> None:
     """Refuse a field that no reference has.
 
     Args:
         metric: for the error.
         field: its name.
-        references: of all rows.
+        objects: the references of all rows.
         of_all: refuse it as well when a single reference is without.
 
     Raises:
         GituneError: naming the fields that there are.
     """
-    objects = require_objects(metric, references)
     bare = [reference for reference in objects if field not in reference]
     if bare and (of_all or len(bare) == len(objects)):
         raise GituneError(f"{metric}: references have no field {field!r}", hint=f"fields are {', '.join(bare[0])}")

@@ -118,21 +118,22 @@ def score_answers(
 def _measures_of_pairs(wanted: Sequence[str], label: str | None, references: Sequence[str]) -> dict[str, OfPair]:
     """Return the measures of a reference and an answer, once the references are seen to be what they need."""
     measures: dict[str, OfPair] = {}
+    objects: Sequence[Mapping[str, str]] = ()
     for name in wanted:
         head, _, field = name.partition(".")
+        if field or name == "json_fields" or (name in CLASSIFICATION and label is not None):
+            objects = objects or require_objects(name, references)
         if field:
-            require_field(name, field, references)
+            require_field(name, field, objects)
             measures[name] = partial(json_fields.field_match, field)
         elif name in CLASSIFICATION:
             if label is not None:
-                require_field(name, label, references, of_all=True)
+                require_field(name, label, objects, of_all=True)
             measures[_LABELS] = partial(label_pair, label)
         elif name in COUNTS:
             measures[name] = COUNTS[name]
         elif head in _OF_PAIRS:
-            if head == "json_fields":
-                require_objects(name, references)
-            elif head == "numeric_match":
+            if head == "numeric_match":
                 require_numbers(name, references)
             measures[name] = _OF_PAIRS[head]
     return measures

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Context, Decimal, InvalidOperation, Overflow
+from string import digits
 from typing import Literal
 
 from runner.errors import GituneError
@@ -23,6 +24,7 @@ _NUMBER = re.compile(
     r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
     r"(?:[eE][-+]?\d{1,6})?"
 )
+_PARTS = digits + ",.eE+-$"
 _ASCII = str.maketrans("\N{MINUS SIGN}\N{FULLWIDTH FULL STOP}\N{FULLWIDTH COMMA}", "-.,")
 _ORNAMENT = str.maketrans("", "", ",$€£¥")
 _EXACT = Context(prec=50, traps=[InvalidOperation, Overflow])
@@ -31,8 +33,16 @@ _EXACT = Context(prec=50, traps=[InvalidOperation, Overflow])
 def number_in(text: str, place: Place = "last") -> Decimal | None:
     """Return the last number of a text, or the number that the whole text is; None where there is none."""
     plain = text.translate(_ASCII).strip()
-    found = _NUMBER.findall(plain) if place == "last" else [plain] if _NUMBER.fullmatch(plain) else []
+    found = _NUMBER.findall(plain, _start(plain)) if place == "last" else [plain] if _NUMBER.fullmatch(plain) else []
     return Decimal(found[-1].translate(_ORNAMENT)) if found else None
+
+
+def _start(text: str) -> int:
+    """Return a place from which the last number of a text can be found: a long answer is mostly words."""
+    if not text.isascii():
+        return 0
+    end = next((at for at in range(len(text), 0, -1) if text[at - 1] in digits), 0)
+    return len(text[:end].rstrip(_PARTS))
 
 
 def same_number(
