@@ -178,3 +178,5 @@ class Provenance(ReportPart):
     """The same of the step that scored."""
     reproduce: str
     """Command that makes the report again."""
+
+

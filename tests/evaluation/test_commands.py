@@ -55,9 +55,7 @@ def test_texts_arrive_as_they_are(tmp_path):
 
 
 def test_a_row_that_it_cannot_grade_is_none(tmp_path):
-    reply = says(
-        '{"row": "r1", "score": null, "error": "no idea"}', '{"row": "r2", "score": 1}', '{"row": "r3", "score": 0.25}'
-    )
+    reply = says('{"row": "r1", "score": null, "error": "no idea"}', '{"row": "r2", "score": 1}', '{"row": "r3", "score": 0.25}')
     assert grade(tmp_path, reply) == [None, 1.0, 0.25]
 
 
