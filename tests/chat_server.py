@@ -1,7 +1,7 @@
 """A real HTTP server on loopback that speaks OpenAI's chat completions, as a test says.
 
-    with ChatServer(lambda asked, number: said('{"score": 1}')) as server:
-        ... Endpoint(name="x", url=server.url, model="m")
+with ChatServer(lambda asked, number: said('{"score": 1}')) as server:
+    ... Endpoint(name="x", url=server.url, model="m")
 """
 
 from __future__ import annotations

@@ -6,16 +6,19 @@ from pathlib import Path
 
 import click
 
-from runner.cli.project import open_project
+from runner.cli.project import Project, open_project
+from runner.errors import GituneError, UsageError
 from runner.plan.build import look
 from runner.plan.walk import Walk
+from runner.report.formats import FORMATS, Format, format_of, render
 from runner.report.gather import gather_report
-from runner.report.markdown import render_markdown
+from runner.report.junit import render_junit_error
 
 
 @click.command()
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--format", "asked", type=click.Choice(FORMATS), help="How to write it; else what FILE ends in says.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "-o",
     "--out",
@@ -26,20 +29,38 @@ from runner.report.markdown import render_markdown
 @click.option("--common-rows", is_flag=True, help="Compare on the rows that both test sets have.")
 @click.pass_obj
 def report(
-    directory: Path, name: str, as_json: bool, out: Path | None, compare: tuple[str, str] | None, common_rows: bool
+    directory: Path,
+    name: str,
+    asked: Format | None,
+    as_json: bool,
+    out: Path | None,
+    compare: tuple[str, str] | None,
+    common_rows: bool,
 ) -> None:
     """Render what NAME's evaluation found: gates, metrics, loss curve, examples."""
+    if as_json and asked not in (None, "json"):
+        raise UsageError(f"--json and --format {asked} ask for two formats", hint="leave one out")
+    form = format_of("json" if as_json else asked, out, otherwise="text" if compare else "markdown")
     project = open_project(directory)
-    if compare is not None:
-        from runner.cli.report_compare import compared
-
-        form = "json" if as_json else "text" if out is None else "markdown"
-        _write(compared(project, name, compare, form, common_rows=common_rows), out)
+    if compare is None:
+        _write(_rendered(project, name, form, out), out)
         return
-    (subject,) = project.subjects([name])
-    found = gather_report(look(Walk(subject, project.registry, project.delivery())))
-    text = found.model_dump_json(indent=2) + "\n" if as_json else render_markdown(found)
-    _write(text, out)
+    from runner.cli.report_compare import compared
+
+    if form in ("junit", "html"):
+        raise UsageError(f"a comparison is not written as {form}", hint="use --format markdown, json or text")
+    _write(compared(project, name, compare, form, common_rows=common_rows), out)
+
+
+def _rendered(project: Project, name: str, form: Format, out: Path | None) -> str:
+    try:
+        (subject,) = project.subjects([name])
+        return render(gather_report(look(Walk(subject, project.registry, project.delivery()))), form)
+    except GituneError as error:
+        # A missing file would look like no tests at all to whoever collects them.
+        if form == "junit":
+            _write(render_junit_error(name, error), out)
+        raise
 
 
 def _write(text: str, out: Path | None) -> None:

@@ -8,6 +8,7 @@ import click
 
 from runner.cli.project import find_root
 from runner.errors import GituneError
+from runner.report.schema import schema_files
 from runner.spec.schema import generated_files
 
 
@@ -17,7 +18,8 @@ from runner.spec.schema import generated_files
 def schema(directory: Path, check: bool) -> None:
     """Write schemas/*.schema.json, and docs/spec.md where it is ours."""
     root = find_root(directory)
-    files = {name: text for name, text in generated_files().items() if _is_ours(root / name)}
+    every = {**generated_files(), **schema_files()}
+    files = {name: text for name, text in every.items() if _is_ours(root / name)}
     stale = [name for name, text in files.items() if _read(root / name) != text]
     if check and stale:
         raise GituneError(f"out of date: {', '.join(stale)}", hint="run `gitune schema` and commit the result")

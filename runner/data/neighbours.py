@@ -30,7 +30,7 @@ class Neighbour:
     row: str
     """Its id."""
     similarity: float
-    """The greater of both similarities, 0 to 1."""
+    """How similar the words are, or the letters where these alone make it near; 0 to 1, near from `WORDS` on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,17 @@ def _nearest(asked: Sequence[str], known: Mapping[str, Sequence[str]]) -> list[t
     texts = [*known]
     found = []
     for text, candidates in zip(asked, closest(asked, texts), strict=True):
-        ranked = []
-        for place, words, letters in candidates:
-            is_near = words >= WORDS or letters >= LETTERS or texts[place] == text
-            similarity = 1.0 if texts[place] == text else round(max(words, letters), 3)
-            ranked.append((not is_near, -similarity, place))
-        ranked.sort()
-        rows = [Neighbour(row, -minus) for _, minus, place in ranked for row in known[texts[place]]]
-        found.append((bool(ranked) and not ranked[0][0], tuple(rows[:NEAREST])))
+        ranked = sorted((-_similarity(text, texts[at], words, letters), at) for at, words, letters in candidates)
+        rows = [Neighbour(row, round(-minus, 3)) for minus, place in ranked for row in known[texts[place]]]
+        found.append((bool(ranked) and -ranked[0][0] >= WORDS, tuple(rows[:NEAREST])))
     return found
+
+
+def _similarity(text: str, other: str, words: float, letters: float) -> float:
+    if text == other:
+        return 1.0
+    # Any two short texts share half of their letters: below the threshold that says nothing.
+    return max(words, letters) if letters >= LETTERS else words
 
 
 def neighbours_to_json(found: Sequence[Neighbours]) -> list[dict[str, Any]]:

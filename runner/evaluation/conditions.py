@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from runner.errors import GituneError
 from runner.evaluation.catalog import FORMAT_COMPLIANCE, validate_metrics
 from runner.evaluation.words import number, percent
-from runner.spec.models import Gate
+from runner.spec.models import CustomMetric, Gate
 
 
-def validate_gates(gates: Sequence[Gate], metrics: Sequence[str], *, has_contract: bool) -> None:
+def validate_gates(
+    gates: Sequence[Gate], metrics: Sequence[str], *, has_contract: bool, custom: Sequence[CustomMetric] = ()
+) -> None:
     """Refuse gates that could never be judged.
 
     Raises:
         GituneError: naming every gate whose metric is unknown or not computed, or whose threshold no model can miss
             or reach.
     """
-    validate_metrics(gate.metric for gate in gates)
+    validate_metrics((gate.metric for gate in gates), custom)
     known = {*metrics, *([FORMAT_COMPLIANCE] if has_contract else [])}
     absent = sorted({gate.metric for gate in gates} - known)
     if absent:

@@ -7,6 +7,7 @@ upper bound, for a server answers several requests at once.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 REQUESTS = 1000
@@ -34,3 +35,12 @@ def cost_per_1000(
         return None
     paid = prompt_tokens * prices["input_per_million"] + completion_tokens * prices["output_per_million"]
     return REQUESTS * paid / MILLION
+
+
+def mean_tokens(answers: bytes) -> tuple[float | None, float | None]:
+    """Return the mean number of tokens of a prompt and of an answer, from stored answers; None where there are none."""
+    found = [json.loads(line) for line in answers.splitlines() if line]
+    if not found:
+        return None, None
+    sums = [sum(answer[field] for answer in found) for field in ("prompt_tokens", "completion_tokens")]
+    return sums[0] / len(found), sums[1] / len(found)

@@ -1,15 +1,16 @@
 """A custom metric -> what grades answers by it, open while a scoring step needs it.
 
-with open_grader(custom, config, loaded, cache) as grader:
+with Graders(config, loaded, cache) as graders, graders.open(custom) as grader:
     values = grader.grade(rows)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from runner.errors import GituneError
 from runner.evaluation.calibration import agreement
@@ -86,11 +87,52 @@ def open_grader(
         yield _Complete(custom.name, SemanticGrader(files.checkpoint, report))
 
 
-def calibrate(custom: CustomMetric, grader: Grader, config: Config, loaded: LoadedSpec) -> JudgeAgreement | None:
-    """Have a judge grade what people have labelled; None for a metric without a calibration."""
-    labels = read_labels(custom, loaded, loaded.where("evaluation.custom_metrics"))
-    if not labels:
-        return None
-    gated = any(gate.metric == custom.name for gate in loaded.spec.evaluation.gates)
-    scores = grader.grade([one.row for one in labels])
-    return agreement(labels, scores, config.policy.judge_agreement if gated else None)
+class Graders:
+    """What the metrics of one scoring need, each opened once for all models that are scored.
+
+    Args:
+        config: names programs, endpoints and embedding models.
+        loaded: the spec.
+        cache: folder of this machine for judgements and models.
+        report: told about progress.
+    """
+
+    def __init__(self, config: Config, loaded: LoadedSpec, cache: Path, report: Report = silent) -> None:
+        self._config = config
+        self._loaded = loaded
+        self._cache = cache
+        self._report = report
+        self._kept = ExitStack()
+        self._opened: dict[str, Grader] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept.close()
+
+    @contextmanager
+    def open(self, custom: CustomMetric) -> Iterator[Grader]:
+        """Return the grader of a metric; it stays open.
+
+        Raises:
+            GituneError: when something it needs is missing.
+        """
+        if custom.name not in self._opened:
+            opening = open_grader(custom, self._config, self._loaded, self._cache, self._report)
+            self._opened[custom.name] = self._kept.enter_context(opening)
+        yield self._opened[custom.name]
+
+    def agreements(self) -> dict[str, JudgeAgreement]:
+        """Have each judge that has a calibration grade what people have labelled, and compare."""
+        found = {}
+        evaluation = self._loaded.spec.evaluation
+        for custom in evaluation.custom_metrics:
+            if custom.calibration is None or custom.name not in evaluation.metrics:
+                continue
+            labels = read_labels(custom, self._loaded, self._loaded.where("evaluation.custom_metrics"))
+            gated = any(gate.metric == custom.name for gate in evaluation.gates)
+            with self.open(custom) as grader:
+                scores = grader.grade([one.row for one in labels])
+            found[custom.name] = agreement(labels, scores, self._config.policy.judge_agreement if gated else None)
+        return found

@@ -17,7 +17,18 @@ from runner.plan.walk import Walk
 from runner.registry.facts import Artifact, Record, Step
 
 # Inputs that earlier steps yield.
-YIELDED = {"adapter", "answers", "neighbours", "prompts", "scores", "slice_values", "test", "train", "validation"}
+YIELDED = {
+    "adapter",
+    "answers",
+    "neighbours",
+    "probe",
+    "prompts",
+    "scores",
+    "slice_values",
+    "test",
+    "train",
+    "validation",
+}
 
 # Where the inputs of a step say nothing of their own: a champion is as it was released.
 NOTHING: Inputs = {}

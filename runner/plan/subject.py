@@ -137,10 +137,11 @@ def _check_judgeable(loaded: LoadedSpec) -> None:
     evaluation = loaded.spec.evaluation
     path = "evaluation.metrics"
     try:
-        validate_metrics(evaluation.metrics)
+        validate_metrics(evaluation.metrics, evaluation.custom_metrics)
         path = "evaluation.gates"
         has_contract = evaluation.output_format != "none"
-        validate_gates(evaluation.gates, evaluation.metrics, has_contract=has_contract)
+        custom = evaluation.custom_metrics
+        validate_gates(evaluation.gates, evaluation.metrics, has_contract=has_contract, custom=custom)
     except GituneError as error:
         raise SpecError([Problem(error.message, loaded.where(path), error.hint)]) from error
 

@@ -7,6 +7,7 @@ Layout (see docs/architecture.md): `blobs/`, `records/`, `failures/`, `leases/`,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -88,6 +89,8 @@ class Summary(NamedTuple):
     """End, in seconds since the epoch."""
     outputs: dict[str, str]
     """Digest of each artifact by name."""
+    inputs: Mapping[str, str] = {}
+    """Digests of what scores were made of: the `test` rows and the `tuned` model's answers; of other steps nothing."""
 
 
 class Failure(Fact):

@@ -133,6 +133,10 @@ class Registry(RegistryWriter):
         """Return what tells the newest records of every key of a step apart, the newest record first."""
         return self._summaries.all(step)
 
+    def summaries_of_namespaces(self, step: Step) -> list[Summary]:
+        """Return the same of what the runs of pull requests wrote apart from main."""
+        return self._summaries.of_namespaces(step)
+
     def failure(self, step: Step, key: str) -> Failure | None:
         """Return the newest terminal failure of a key."""
         return self._records.failure(step, key)

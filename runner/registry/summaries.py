@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from runner.digest import digest_bytes
@@ -19,7 +20,7 @@ from runner.registry.facts import Record, Step, Summary
 from runner.registry.records import RECORDS
 from runner.registry.store import Store
 
-FORMAT = 1
+FORMAT = 2
 
 AT_ONCE = 32
 """Records read at the same time from a remote store: a fresh machine would wait for each in turn."""
@@ -39,13 +40,21 @@ class Summaries:
 
     def all(self, step: Step) -> list[Summary]:
         """Return the summary of the newest readable record of every key of a step, the newest record first."""
-        logs = numbered(self._store, f"{RECORDS}/{step}").values()
+        return self._of(numbered(self._store, f"{RECORDS}/{step}").values(), step)
+
+    def of_namespaces(self, step: Step) -> list[Summary]:
+        """Return the same of the records that the runs of pull requests wrote, whichever there are."""
+        place = re.compile(rf"pr/\d+/{RECORDS}/{step}/[^/]+")
+        logs = [entries for log, entries in numbered(self._store, "pr").items() if place.fullmatch(log)]
+        return self._of(logs, f"pr-{step}")
+
+    def _of(self, logs: Collection[dict[int, str]], known_as: str) -> list[Summary]:
         newest = [entries[max(entries)] for entries in logs]
-        known = self._load(step)
+        known = self._load(known_as)
         new = dict(self._read([path for path in newest if path not in known]))
         found = {path: known.get(path) or new.get(path) for path in newest}
         if new or len(known) != len(newest):
-            self._save(step, {path: summary for path, summary in found.items() if summary is not None})
+            self._save(known_as, {path: summary for path, summary in found.items() if summary is not None})
         damaged = [entries for entries in logs if found[entries[max(entries)]] is None]
         summaries = [*(summary for summary in found.values() if summary), *self._older(damaged)]
         return sorted(summaries, key=lambda summary: summary.finished, reverse=True)
@@ -69,16 +78,16 @@ class Summaries:
             if (found := next(self._read(older), None)) is not None:
                 yield found[1]
 
-    def _load(self, step: Step) -> dict[str, Summary]:
+    def _load(self, known_as: str) -> dict[str, Summary]:
         try:
-            content = json.loads((self._folder / f"{step}.json").read_bytes())
+            content = json.loads((self._folder / f"{known_as}.json").read_bytes())
             known = content["records"] if content["format"] == FORMAT else {}
             return {path: Summary(*values) for path, values in known.items()}
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return {}
 
-    def _save(self, step: Step, found: dict[str, Summary]) -> None:
-        file = self._folder / f"{step}.json"
+    def _save(self, known_as: str, found: dict[str, Summary]) -> None:
+        file = self._folder / f"{known_as}.json"
         temporary = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
         # A cache that cannot be written, on a read-only disk or a full one, must not stop a plan.
         with contextlib.suppress(OSError):
@@ -89,4 +98,12 @@ class Summaries:
 
 def _summary(record: Record) -> Summary:
     outputs = {name: artifact.digest for name, artifact in record.outputs.items()}
-    return Summary(record.key, record.spec, record.finished.timestamp(), outputs)
+    return Summary(record.key, record.spec, record.finished.timestamp(), outputs, _scored(record))
+
+
+def _scored(record: Record) -> dict[str, str]:
+    """Return which candidate was scored on which test rows; a stranger's record may say anything."""
+    answers = record.inputs.get("answers")
+    found = {"test": record.inputs.get("test"), "tuned": answers.get("tuned") if isinstance(answers, dict) else None}
+    whole = record.step == "score" and all(isinstance(value, str) for value in found.values())
+    return {name: str(value) for name, value in found.items()} if whole else {}

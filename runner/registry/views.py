@@ -38,6 +38,9 @@ class RegistryReader(Protocol):
     def summaries(self, step: Step) -> list[Summary]:
         """Return what tells the newest records of every key of a step apart, the newest record first."""
 
+    def summaries_of_namespaces(self, step: Step) -> list[Summary]:
+        """Return the same of what the runs of pull requests wrote apart from main."""
+
     def failure(self, step: Step, key: str) -> Failure | None:
         """Return the newest terminal failure of a key."""
 

@@ -1,188 +1,133 @@
-"""(scores, verdicts, rows, answers, records) -> `Report`. Pure: everything is already loaded."""
+"""`Evidence` -> `Report`. Pure: everything is already loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from runner.data.prompts import prompt_of, reference_of
-from runner.data.rows import Row, text_of
-from runner.evaluation.catalog import FORMAT_COMPLIANCE
-from runner.evaluation.compare import compare, scores_of, value_of
-from runner.evaluation.gates import Outcome, Verdict, overall
-from runner.evaluation.scores import SubjectScores
+from runner.evaluation.gates import Outcome, overall
+from runner.evaluation.scores import Scores
 from runner.plan.rulings import name_of
 from runner.registry.facts import Record, Ruling, Step
-from runner.report.model import (
-    CurvePoint,
-    Example,
-    Finding,
-    FormatCompliance,
-    Headline,
-    MetricValues,
-    Provenance,
-    Report,
-    RowChanges,
-)
+from runner.report.confusion import confusions
+from runner.report.evidence import Evidence
+from runner.report.metrics import compliance, headline, metric_values, ordered
+from runner.report.model import Report
+from runner.report.parts import Approval, CurvePoint, DataFinding, Finding, Provenance, TrainingSummary
+from runner.report.rows import count_changes, judge_rows, report_rows
+from runner.report.slices import slice_values
+from runner.report.subjects import subjects_of, title_of
 from runner.spec.models import Spec
 from runner.training.diagnosis import diagnose, explain_best
 
-BETTER, WORSE = 5, 10
-"""Examples in a report: what broke matters more."""
-INPUT_LIMIT, ANSWER_LIMIT = 600, 400
-"""Characters of an example that are kept."""
 
-Scores = Mapping[str, SubjectScores]
-Answers = Mapping[str, Mapping[str, str]]
-"""Text by subject and prompt id."""
-
-
-def build_report(
-    spec: Spec,
-    *,
-    records: Mapping[Step, Record],
-    scores: Scores,
-    verdicts: Sequence[Verdict],
-    rows: Sequence[Row],
-    answers: Answers,
-    curve: Sequence[Mapping[str, Any]],
-    training: Sequence[dict[str, Any]] = (),
-    card: Mapping[str, Any],
-    champion: str | None,
-    commit: str | None,
-    live: bool = False,
-    approval: Ruling | None = None,
-) -> Report:
+def build_report(evidence: Evidence) -> Report:
     """Build the report of one evaluation.
-
-    Args:
-        spec: what was evaluated.
-        records: records of the steps that led here.
-        scores: scores of `base`, `tuned` and, if there is one, `champion`.
-        verdicts: one per gate.
-        rows: the test split, in the order it was scored.
-        answers: texts of `base` and `tuned`.
-        curve: points of the loss curve.
-        training: every step and evaluation of the training.
-        card: the data card.
-        champion: the champion's version.
-        commit: the commit that holds this spec; None while it is not committed.
-        live: whether this version is deployed already.
-        approval: who approved an INCONCLUSIVE of these scores.
 
     Raises:
         GituneError: when base or tuned was not scored, or on other rows.
     """
-    outcome = overall(verdicts)
-    let_through = spec.evaluation.on_inconclusive == "warn" or approval is not None
-    releasable = outcome == "PASS" or (outcome == "INCONCLUSIVE" and let_through)
-    metric, right = _right_or_wrong(spec.evaluation.primary, scores)
-    best = records["train"].metrics.get("best_epoch") if "train" in records else None
+    spec, records, scores = evidence.spec, evidence.records, evidence.scores
+    outcome = overall(evidence.verdicts)
+    head, judged, releasable = headline(evidence), judge_rows(evidence), _releasable(outcome, evidence)
     return Report(
         name=spec.name,
         version=spec.version,
-        commit=commit,
-        champion=champion,
+        commit=evidence.commit,
+        champion=evidence.champion,
         outcome=outcome,
         releasable=releasable,
-        headline=_headline(spec.evaluation.primary, scores),
-        verdicts=list(verdicts),
-        metrics=[_values(name, scores) for name in scores["tuned"].values],
-        compliance=list(_compliance(scores)),
-        changes=_changes(metric, right),
-        better=_examples(rows, answers, right, (0, 1), BETTER),
-        worse=_examples(rows, answers, right, (1, 0), WORSE),
-        curve=[_point(point) for point in curve],
-        best_epoch=best,
-        kept=explain_best(training, spec.training.num_epochs),
-        findings=list(_findings(spec, training, records)),
-        data=dict(_facts(card)),
-        provenance=_provenance(spec, records, commit),
-        next_step=_live(spec) if live else _next_step(spec, outcome, approval, releasable=releasable),
+        decision=_decision(outcome, evidence, releasable=releasable),
+        headline=head,
+        verdicts=list(evidence.verdicts),
+        subjects=subjects_of(evidence),
+        metrics=metric_values(evidence, head),
+        compliance=list(compliance(scores)),
+        changes=count_changes(judged, "base"),
+        champion_changes=count_changes(judged, "champion") if "champion" in judged.values else None,
+        rows=report_rows(evidence, judged),
+        near_rows=sum(scores.near),
+        confusion=list(confusions(scores)),
+        slices=slice_values(scores.slices, judged),
+        curve=[_point(point) for point in evidence.curve],
+        best_epoch=_best_epoch(records),
+        kept=explain_best(evidence.training, spec.training.num_epochs),
+        training=_training(spec, records),
+        findings=list(_findings(evidence)),
+        data=dict(_facts(evidence.card)),
+        data_findings=list(_data_findings(evidence.card)),
+        changed=list(evidence.changed),
+        changed_since=evidence.champion,
+        history=list(evidence.history),
+        wear=evidence.wear,
+        approval=_approval(evidence.approval),
+        notes=list(_notes(scores, evidence.champion)),
+        provenance=_provenance(spec, records, evidence.commit),
+        next_step=_next_step(evidence, outcome, releasable=releasable),
     )
 
 
-def _findings(spec: Spec, training: Sequence[dict[str, Any]], records: Mapping[Step, Record]) -> Iterator[Finding]:
+def _releasable(outcome: Outcome, evidence: Evidence) -> bool:
+    let_through = evidence.spec.evaluation.on_inconclusive == "warn" or evidence.approval is not None
+    return outcome == "PASS" or (outcome == "INCONCLUSIVE" and let_through)
+
+
+def _decision(outcome: Outcome, evidence: Evidence, *, releasable: bool) -> str:
+    if evidence.live:
+        return "live already"
+    if outcome == "PASS":
+        return "merge"
+    if releasable:
+        return "may be merged on thin evidence"
+    return "do not merge" if outcome == "FAIL" else "do not merge yet"
+
+
+def _findings(evidence: Evidence) -> Iterator[Finding]:
+    spec, records = evidence.spec, evidence.records
     longest = records["train"].metrics.get("longest_answer_tokens", 0) if "train" in records else 0
     room = spec.evaluation.generation.max_new_tokens
-    for finding in diagnose(training, spec.training, longest_answer=longest, max_new_tokens=room):
+    for finding in diagnose(evidence.training, spec.training, longest_answer=longest, max_new_tokens=room):
         yield Finding.model_validate(asdict(finding))
 
 
-def _headline(metric: str, scores: Scores) -> Headline:
-    tuned, base = scores_of("tuned", scores), scores_of("base", scores)
-    gain = compare(metric, tuned, "base", base)
-    values = _values(metric, scores)
-    return Headline(
-        metric=metric,
-        base=values.base,
-        champion=values.champion,
-        tuned=values.tuned,
-        difference=gain.difference,
-        low=gain.low,
-        high=gain.high,
-        n=gain.n,
-        method=gain.method,
+def _best_epoch(records: Mapping[Step, Record]) -> float | None:
+    return records["train"].metrics.get("best_epoch") if "train" in records else None
+
+
+def _training(spec: Spec, records: Mapping[Step, Record]) -> TrainingSummary | None:
+    if "train" not in records:
+        return None
+    measured = records["train"].metrics
+    return TrainingSummary(
+        method=spec.training.method,
+        epochs=measured.get("epochs", spec.training.num_epochs),
+        best_epoch=measured.get("best_epoch"),
+        **{name: measured.get(name) for name in ("steps", "train_loss", "validation_loss", "seconds", "device")},
     )
 
 
-def _values(metric: str, scores: Scores) -> MetricValues:
-    champion = value_of(metric, "champion", scores["champion"]) if "champion" in scores else None
-    base, tuned = (value_of(metric, name, scores_of(name, scores)) for name in ("base", "tuned"))
-    return MetricValues(metric=metric, base=base, champion=champion, tuned=tuned)
+def _data_findings(card: Mapping[str, Any]) -> Iterator[DataFinding]:
+    found = card.get("findings", {})
+    samples = {(one["code"], one["severity"]): one for one in reversed(found.get("samples", ()))}
+    for kind in found.get("counts", ()):
+        first = samples.get((kind["code"], kind["severity"]), {})
+        told = {name: str(first.get(name, "")) for name in ("message", "where", "hint")}
+        yield DataFinding(code=kind["code"], severity=kind["severity"], count=kind["count"], **told)
 
 
-def _compliance(scores: Scores) -> Iterator[FormatCompliance]:
-    for subject in ("base", "champion", "tuned"):
-        if subject in scores and FORMAT_COMPLIANCE in scores[subject].values:
-            found = scores[subject]
-            ordered = sorted(found.violations.items(), key=lambda item: (-item[1], item[0]))
-            yield FormatCompliance(
-                subject=subject, value=found.values[FORMAT_COMPLIANCE], n=found.n, violations=dict(ordered)
-            )
+def _approval(ruling: Ruling | None) -> Approval | None:
+    return None if ruling is None else Approval(who=name_of(ruling), reason=ruling.reason, at=ruling.at)
 
 
-def _right_or_wrong(primary: str, scores: Scores) -> tuple[str, list[tuple[int, int]]]:
-    """Return whether base and tuned have each row right: by the primary metric, else by whole or labelled answers."""
-    base, tuned = scores["base"], scores["tuned"]
-    metric = next((name for name in (primary, "exact_match") if name in tuned.rows and name in base.rows), None)
-    if metric is not None:
-        return metric, [
-            (int(a == 1.0), int(b == 1.0)) for a, b in zip(base.rows[metric], tuned.rows[metric], strict=True)
-        ]
-    labels = zip(base.labels, tuned.labels, strict=True)
-    return "label", [(int(a[0] == a[1]), int(b[0] == b[1])) for a, b in labels]
-
-
-def _changes(metric: str, right: Sequence[tuple[int, int]]) -> RowChanges:
-    fixed, broken = right.count((0, 1)), right.count((1, 0))
-    return RowChanges(metric=metric, fixed=fixed, broken=broken, unchanged=len(right) - fixed - broken)
-
-
-def _examples(
-    rows: Sequence[Row], answers: Answers, right: Sequence[tuple[int, int]], wanted: tuple[int, int], most: int
-) -> list[Example]:
-    chosen = [row for row, result in zip(rows, right, strict=True) if result == wanted][:most]
-    return [_example(row, answers) for row in chosen]
-
-
-def _example(row: Row, answers: Answers) -> Example:
-    prompt = prompt_of(row)
-    turns = [turn for turn in prompt.messages if turn["role"] != "system"]
-    asked = turns[0]["content"] if len(turns) == 1 else "\n".join(f"{t['role']}: {text_of(t)}" for t in turns)
-    return Example(
-        row=row.id,
-        input=shorten(asked, INPUT_LIMIT),
-        expected=shorten(reference_of(row), ANSWER_LIMIT),
-        base=shorten(answers["base"][prompt.id], ANSWER_LIMIT),
-        tuned=shorten(answers["tuned"][prompt.id], ANSWER_LIMIT),
-    )
-
-
-def shorten(text: str, limit: int) -> str:
-    """Cut a text, saying how much is missing."""
-    return text if len(text) <= limit else f"{text[:limit]}… (+{len(text) - limit} characters)"
+def _notes(scores: Scores, champion: str | None) -> Iterator[str]:
+    """Say which rows a comparison leaves out, and that it does."""
+    for name in ordered(scores):
+        if missing := len(scores.subjects[name].unanswered):
+            rows = "row that" if missing == 1 else "rows that"
+            left = "is" if missing == 1 else "are"
+            who = "this model" if name == "tuned" else title_of(name, champion)
+            yield f"{missing} {rows} {who} could not answer {left} left out of what compares with it."
 
 
 def _point(point: Mapping[str, Any]) -> CurvePoint:
@@ -220,16 +165,16 @@ def _provenance(spec: Spec, records: Mapping[Step, Record], commit: str | None) 
         keys={step: record.key for step, record in records.items()},
         digests=told,
         environment=dict(source.environment) if source else {},
+        scored_with=dict(records["score"].environment) if "score" in records else {},
         reproduce=f"{checkout}gitune apply {spec.name} --through evaluate",
     )
 
 
-def _live(spec: Spec) -> str:
-    return f"{spec.version} is live as {spec.deployment.alias}."
-
-
-def _next_step(spec: Spec, outcome: Outcome, approval: Ruling | None, *, releasable: bool) -> str:
+def _next_step(evidence: Evidence, outcome: Outcome, *, releasable: bool) -> str:
+    spec, approval = evidence.spec, evidence.approval
     target = f"release {spec.version} and point {spec.deployment.alias} to it"
+    if evidence.live:
+        return f"{spec.version} is live as {spec.deployment.alias}."
     if outcome == "PASS":
         return f"Merge to {target}."
     if releasable and approval is not None:

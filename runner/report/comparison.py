@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from runner.evaluation.ledger import Status
-from runner.report.model import ReportPart
+from runner.report.parts import ReportPart
 
 
 class Neighbour(ReportPart):

@@ -15,7 +15,7 @@ from runner.registry.facts import Record, Step, Version
 from runner.registry.views import RegistryReader
 from runner.report.compare import asked, neighbours_of
 from runner.report.comparison import Neighbour
-from runner.report.model import ReportPart
+from runner.report.parts import ReportPart
 from runner.report.text import printable
 
 _ORDER: tuple[Status, ...] = ("flapping", "broken", "fixed")

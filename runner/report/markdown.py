@@ -1,194 +1,107 @@
-"""`Report` -> the Markdown of a pull request comment. The first line stands alone in an e-mail.
+"""`Report` -> the Markdown of a pull request comment. Its first line stands alone in an e-mail.
 
-GitHub refuses comments over 65,536 characters, so examples are dropped first, then table rows; the text says what
-was left out. Whatever comes from data or models is shown by `runner.report.escape`.
+GitHub refuses comments over 65,536 characters and posts nothing then. So the decision and the gates come first and are
+shortened, never dropped; every other section is there whole, shortened, or not at all, and the text says which are not.
+Whatever comes from data or models is shown by `runner.report.escape`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from runner.evaluation.gates import Verdict
-from runner.evaluation.words import percent, points
-from runner.report.curve import curve_section
-from runner.report.escape import clean, code, fence, inline
-from runner.report.model import Example, Finding, FormatCompliance, MetricValues, Report
+from runner.report.escape import inline
+from runner.report.markdown_details import details_of
+from runner.report.markdown_section import Section, length
+from runner.report.markdown_tables import compliance_section, metrics_section
+from runner.report.model import Report
 from runner.report.table import table
+from runner.report.words import ICONS, GateWords, changes_words, decision_words, gate_words, headline_words
 
 LIMIT = 60_000
 """Longest text, in UTF-16 units as GitHub counts."""
 
-MAX_ROWS = 50
-"""Rows of a table before it is cut."""
+HEAD = 20_000
+"""Most of it that decision and gates take."""
 
-KINDS = 5
-"""Kinds of format violations that are told, the commonest first."""
-
-_ICONS = {"PASS": "✅", "FAIL": "❌", "INCONCLUSIVE": "⚠️"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """How much of each part is shown."""
-
-    examples: int
-    rows: int
+_RESERVED = 4_000
+"""Room for the footer's and the notes' end, and for saying what was left out."""
 
 
 def render_markdown(report: Report) -> str:
     """Render the report as one comment of at most `LIMIT` characters."""
-    for room in _rooms(report):
-        text = "\n\n".join(_sections(report, room)) + "\n"
-        if len(text.encode("utf-16-le")) // 2 <= LIMIT:
-            return text
-    raise AssertionError("a headline and one row per table always fit")
+    head, marker = _head(report), f"<!-- gitune-report:{inline(report.name, 100)} -->"
+    sections = list(_sections(report))
+    chosen = _fitting(sections, LIMIT - _RESERVED - length(head))
+    left_out = [section.title for section, text in zip(sections, chosen, strict=True) if text is None]
+    parts = [head, *(text for text in chosen if text)]
+    if left_out:
+        parts.append(f"Left out, because the comment would be too long: {', '.join(left_out)}.")
+    return "\n\n".join([*parts, _footer(report), marker]) + "\n"
 
 
-def _rooms(report: Report) -> Iterator[_Room]:
-    """Go from everything to the least: examples go first."""
-    for examples in range(max(len(report.better), len(report.worse)), -1, -1):
-        yield _Room(examples, MAX_ROWS)
-    rows = MAX_ROWS
-    while rows > 1:
-        rows //= 2
-        yield _Room(0, rows)
-
-
-def _sections(report: Report, room: _Room) -> Iterator[str]:
-    yield _headline(report)
-    yield _gates(report.verdicts, room)
-    changes = report.changes
-    yield (
-        f"**{changes.fixed} fixed, {changes.broken} broken, {changes.unchanged} unchanged** against base "
-        f"({inline(changes.metric)}). {inline(report.next_step)}"
-    )
-    yield _metrics(report, room)
+def _sections(report: Report) -> Iterator[Section]:
+    yield metrics_section(report)
     if report.compliance:
-        yield _compliance(report.compliance)
-    if report.curve:
-        yield curve_section(report.curve, report.best_epoch, room.rows)
-    if report.kept:
-        yield inline(report.kept, 200)
-    if report.findings:
-        yield _findings(report.findings)
-    yield from _examples("Worse than base", report.worse, changes.broken, room)
-    yield from _examples("Better than base", report.better, changes.fixed, room)
-    if report.data:
-        facts = [[inline(name, 80), inline(value, 200)] for name, value in report.data.items()]
-        yield _details("Data", table(["data", ""], facts, room.rows))
-    yield _provenance(report)
-    yield f"<!-- gitune-report:{inline(report.name)} -->"
+        yield compliance_section(report)
+    yield from details_of(report)
 
 
-def _findings(findings: Sequence[Finding]) -> str:
-    return "\n".join(
-        f"- ⚠️ **{inline(finding.message, 300)}.** Likely cause: {inline(finding.cause, 300)}. "
-        f"Remedy: {inline(finding.remedy, 300)}."
-        for finding in findings
-    )
+def _fitting(sections: list[Section], room: int) -> list[str | None]:
+    """Choose for every section the longest form that still fits; the important ones choose first."""
+    chosen: list[str | None] = [None] * len(sections)
+    for at in sorted(range(len(sections)), key=lambda at: sections[at].rank):
+        chosen[at] = next((text for text in sections[at].forms() if length(text) <= room), None)
+        room -= length(chosen[at] or "")
+    return chosen
 
 
-def _headline(report: Report) -> str:
-    head = report.headline
-    count = sum(verdict.outcome == report.outcome for verdict in report.verdicts)
-    of = f"{count} of {len(report.verdicts)} gates"
-    said = {"PASS": "passes its gates", "FAIL": f"fails {of}", "INCONCLUSIVE": f"has too little evidence for {of}"}
-    return (
-        f"{_ICONS[report.outcome]} **{inline(report.name)} {inline(report.version)} {said[report.outcome]}**: "
-        f"{inline(head.metric)} {percent(head.base)} (base) → {percent(head.tuned)} ({points(head.difference)} points, "
-        f"one-sided 95 % bounds {points(head.low)} and {points(head.high)}, n = {head.n})"
-    )
+def _head(report: Report) -> str:
+    """Return decision, gates and what became of the rows, in the longest form that fits."""
+    first = f"{ICONS[report.outcome]} **{inline(decision_words(report), 300)}**: {inline(headline_words(report), 400)}"
+    if report.commit:
+        first += f", commit {inline(report.commit[:12])}"
+    changes = f"**{changes_words(report.changes)}** against base"
+    if report.champion_changes:
+        changes += f", {changes_words(report.champion_changes)} against champion {inline(report.champion or '', 60)}"
+    last = f"{changes} ({inline(report.changes.metric, 80)}). {inline(report.next_step, 600)}"
+    notes = [f"- {inline(note, 300)}" for note in report.notes[:10]]
+    for words, rows in ((400, 50), (150, 50), (80, 25), (80, 10)):
+        parts = [first, _gates(gate_words(report), words, rows), last]
+        text = "\n\n".join([*parts, "\n".join(notes)] if notes else parts)
+        if length(text) <= HEAD:
+            break
+    return text
 
 
-def _gates(verdicts: Sequence[Verdict], room: _Room) -> str:
-    # What stands in the way comes first.
-    ordered = sorted(verdicts, key=lambda verdict: ("FAIL", "INCONCLUSIVE", "PASS").index(verdict.outcome))
+def _gates(gates: list[GateWords], words: int, most: int) -> str:
     rows = [
         [
-            f"{_ICONS[verdict.outcome]} {verdict.outcome}",
-            inline(verdict.gate, 200),
-            percent(verdict.value),
-            "" if verdict.rival_value is None else percent(verdict.rival_value),
-            _difference(verdict),
-            inline(verdict.reason),
+            inline(gate.gate, min(words, 200)),
+            inline(gate.required, min(words, 200)),
+            inline(gate.measured),
+            inline(gate.interval),
+            gate.verdict,
+            inline(gate.why, words),
         ]
-        for verdict in ordered
+        for gate in gates
     ]
-    return table(["verdict", "gate", "tuned", "rival", "difference (95 % bounds)", "why"], rows, room.rows)
+    return table(["gate", "required", "measured", "95 % bounds", "verdict", "why"], rows, most)
 
 
-def _difference(verdict: Verdict) -> str:
-    if verdict.difference is None or verdict.low is None or verdict.high is None:
-        return ""
-    return f"{points(verdict.difference)} ({points(verdict.low)} … {points(verdict.high)})"
-
-
-def _metrics(report: Report, room: _Room) -> str:
-    champion = f"champion {inline(report.champion)}" if report.champion else ""
-    header = [
-        "metric",
-        "base",
-        *([champion] if champion else []),
-        "tuned",
-        "Δ base",
-        *(["Δ champion"] if champion else []),
-    ]
-    return table(header, [_metric(values, has_champion=bool(champion)) for values in report.metrics], room.rows)
-
-
-def _metric(values: MetricValues, *, has_champion: bool) -> list[str]:
-    base, tuned, champion = values.base, values.tuned, values.champion
-    cells = [inline(values.metric, 80), percent(base), percent(tuned), points(tuned - base)]
-    if has_champion:
-        cells.insert(2, "" if champion is None else percent(champion))
-        cells.append("" if champion is None else points(tuned - champion))
-    return cells
-
-
-def _compliance(subjects: Sequence[FormatCompliance]) -> str:
-    rows = [
-        [
-            subject.subject,
-            f"{percent(subject.value)} of {subject.n}",
-            ", ".join(f"{inline(kind, 40)} {count}" for kind, count in [*subject.violations.items()][:KINDS]) or "none",
-        ]
-        for subject in subjects
-    ]
-    return table(["output format", "compliant", "violations (answers)"], rows, MAX_ROWS)
-
-
-def _examples(title: str, examples: Sequence[Example], total: int, room: _Room) -> Iterator[str]:
-    if total == 0:
-        return
-    shown = examples[: room.examples]
-    note = "" if len(shown) == len(examples) else "\n\nMore were left out: the comment would be too long."
-    body = "\n\n".join(_example(example) for example in shown)
-    yield _details(f"{title}: {len(shown)} of {total} rows", f"{body}{note}".strip())
-
-
-def _example(example: Example) -> str:
-    parts = {"input": example.input, "expected": example.expected, "base": example.base, "tuned": example.tuned}
-    lines = [f"row {example.row}"]
-    for name, text in parts.items():
-        # Indented, so that no text can pass for the next heading.
-        lines += [name, *(f"    {line}" for line in clean(text).split("\n"))]
-    return fence("\n".join(lines))
-
-
-def _details(summary: str, body: str) -> str:
-    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
-
-
-def _provenance(report: Report) -> str:
+def _footer(report: Report) -> str:
     made = report.provenance
-    lines = [
-        f"- commit {code(report.commit)}" if report.commit else "- not committed",
-        f"- base model {code(made.base_model)}, engine {code(made.engine)}, seed {made.seed}",
-        f"- bounds: {inline(report.headline.method)}",
-        *(f"- {inline(name, 40)} {code(f'sha256:{digest}')}" for name, digest in made.digests.items()),
-        "- keys " + ", ".join(f"{step} {code(key[:12])}" for step, key in made.keys.items()),
-        "- " + ", ".join(f"{inline(name, 40)} {code(value, 80)}" for name, value in [*made.environment.items()][:20]),
-    ]
-    body = "\n".join(line for line in lines if line.strip("- ")) + f"\n\n{fence(made.reproduce, 'sh')}"
-    return _details("How this was made, and how to make it again", body)
+    test = f"test set {made.digests['test'][:12]}" if "test" in made.digests else "test set unknown"
+    used = f", {inline(report.wear.message, 300)}" if report.wear else ""
+    n = len(report.rows) or report.headline.n
+    near = (
+        f"scored with and without {report.near_rows} rows near training rows"
+        if report.near_rows
+        else ("no row near a training row" if report.rows and any(row.nearest for row in report.rows) else "")
+    )
+    with_ = made.scored_with or made.environment
+    tools = ", ".join(f"{inline(name, 20)} {inline(with_[name], 40)}" for name in _TOOLS if name in with_)
+    return "; ".join(part for part in (f"{test}, {n} rows{used}", near, f"seed {made.seed}", tools) if part)
+
+
+_TOOLS = ("gitune", "python", "torch", "transformers", "xllamacpp", "numpy")
+"""What the footer names of the environment; the rest stands under how it was made."""

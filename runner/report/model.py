@@ -32,7 +32,7 @@ TEXT_LIMIT = 4_000
 
 Status = Literal["fixed", "broken", "both_right", "both_wrong", "format_error", "unanswered"]
 """What became of a test row: `format_error` is `both_wrong` with an answer of this model that breaks the output format,
-`unanswered` that base or this model has no answer. Of a graded metric `fixed` is higher and `broken` lower than base."""
+`unanswered` that base or this model has no answer. Of a graded metric `fixed` is above base, `broken` below."""
 
 
 class Headline(ReportPart):
@@ -66,9 +66,9 @@ class MetricValue(ReportPart):
     value: float
     """On all rows that it answered."""
     low: float | None = None
-    """Lower end of the two-sided 95 % interval; null where there is none for this metric."""
+    """One-sided 95 % lower bound of the true value; null where there is none for this metric."""
     high: float | None = None
-    """Its upper end."""
+    """One-sided 95 % upper bound."""
     method: str = ""
     """How the interval was computed."""
     apart: float | None = None
@@ -103,7 +103,7 @@ class MetricValues(ReportPart):
     """Which way is up."""
     subjects: dict[str, MetricValue]
     """Values by subject; who was not measured is not there."""
-    differences: dict[str, MetricDifference] = {}
+    differences: dict[str, MetricDifference] = Field(default_factory=dict)
     """Differences by rival: `base`, `champion` and what else was scored."""
 
 
@@ -121,16 +121,16 @@ class FormatCompliance(ReportPart):
 
 
 class RowChanges(ReportPart):
-    """What became of the rows that base had right and wrong."""
+    """What became of the rows that another model had right and wrong."""
 
     metric: str
     """Metric that says what is right."""
     graded: bool = False
-    """Whether rows have more values than right and wrong; then fixed is higher than base, and broken lower."""
+    """Whether rows have more values than right and wrong; then fixed is a higher value, and broken a lower one."""
     fixed: int
     """Rows that only the tuned model has right."""
     broken: int
-    """Rows that only the base model has right."""
+    """Rows that only the other one has right."""
     unchanged: int
     """The others."""
 
@@ -157,6 +157,8 @@ class ReportRow(ReportPart):
     """Row id."""
     status: Status
     """What became of it, against base."""
+    champion_status: Status | None = None
+    """The same against the champion; null without one."""
     where: str = ""
     """File and line it was read from."""
     input: str
@@ -165,15 +167,15 @@ class ReportRow(ReportPart):
     """The reference answer."""
     answers: dict[str, str]
     """Answer by subject; who has none is not there."""
-    violations: list[str] = []
+    violations: list[str] = Field(default_factory=list)
     """How the tuned model's answer breaks the output format."""
     near: bool = False
     """Whether it has a near neighbour in the training split."""
-    nearest: list[Nearest] = []
+    nearest: list[Nearest] = Field(default_factory=list)
     """The training rows that are most like it, the most like one first."""
-    values: dict[str, dict[str, float | None]] = {}
+    values: dict[str, dict[str, float | None]] = Field(default_factory=dict)
     """Value by metric and subject, of metrics that have one for each row."""
-    slices: dict[str, str | None] = {}
+    slices: dict[str, str | None] = Field(default_factory=dict)
     """Its value of each field of `evaluation.slices`."""
 
 
@@ -253,13 +255,15 @@ class Report(ReportPart):
     """Format compliance by subject; empty without an output format."""
     changes: RowChanges
     """Rows fixed and broken against base."""
-    rows: list[ReportRow] = []
+    champion_changes: RowChanges | None = None
+    """The same against the champion; null without one."""
+    rows: list[ReportRow] = Field(default_factory=list)
     """Every test row, in the order of the test split."""
     near_rows: int = 0
     """Test rows with a near neighbour in the training split."""
-    confusion: list[Confusion] = []
+    confusion: list[Confusion] = Field(default_factory=list)
     """Of base and tuned; empty without a classification metric."""
-    slices: list[SliceValue] = []
+    slices: list[SliceValue] = Field(default_factory=list)
     """Results by value of each field of `evaluation.slices`."""
     curve: list[CurvePoint]
     """Loss over training, oldest first."""
@@ -273,31 +277,25 @@ class Report(ReportPart):
     """What looks wrong with the training, the gravest first."""
     data: dict[str, str] = Field(default_factory=dict)
     """The data card in words."""
-    data_findings: list[DataFinding] = []
+    data_findings: list[DataFinding] = Field(default_factory=list)
     """What the data checks found."""
-    changed: list[SpecChange] = []
+    changed: list[SpecChange] = Field(default_factory=list)
     """What is not as in the version it follows."""
     changed_since: str | None = None
     """That version; null when nothing was released before."""
-    history: list[HistoryPoint] = []
+    history: list[HistoryPoint] = Field(default_factory=list)
     """The primary metric of released versions, oldest first, and of this one."""
     wear: Wear | None = None
     """How used the test set is; null when it is not known."""
     approval: Approval | None = None
     """Who let an INCONCLUSIVE of these scores through."""
-    notes: list[str] = []
+    notes: list[str] = Field(default_factory=list)
     """What a reader must know to read the figures, in sentences."""
     provenance: Provenance
     """What the report was made from."""
     next_step: str
     """What to do now, in one sentence."""
 
-    @property
-    def worse(self) -> Sequence[ReportRow]:
-        """The rows that only base has right."""
-        return [row for row in self.rows if row.status == "broken"]
-
-    @property
-    def better(self) -> Sequence[ReportRow]:
-        """The rows that only the tuned model has right."""
-        return [row for row in self.rows if row.status == "fixed"]
+    def became(self, status: Status, rival: Literal["base", "champion"]) -> Sequence[ReportRow]:
+        """Return the rows of which this became, against base or the champion."""
+        return [row for row in self.rows if (row.status if rival == "base" else row.champion_status) == status]

@@ -111,7 +111,7 @@ def write_notes(name: str, new: Release, old: Release | None, metric: str, reade
     Raises:
         RegistryError: when the scores of the new release are missing or damaged.
     """
-    changes = list(_changes(new, old, reader)) if old else []
+    changes = changes_between(new, old, reader) if old else []
     measured = _measured(metric, new, old, reader)
     what = ", ".join(change.words for change in changes) or ("the same model" if old else "first release")
     return Notes(
@@ -140,6 +140,11 @@ def metric_words(note: MetricNote) -> str:
 
 def _points(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:+g}".replace("-", "−")
+
+
+def changes_between(new: Release, old: Release, reader: RegistryReader) -> list[SpecChange]:
+    """Return what makes a release another one: its rows, then what it was trained, served and judged by."""
+    return list(_changes(new, old, reader))
 
 
 def _changes(new: Release, old: Release, reader: RegistryReader) -> Iterator[SpecChange]:

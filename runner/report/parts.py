@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from runner.registry.facts import Step
 
@@ -37,7 +37,7 @@ class Subject(ReportPart):
     """Median seconds of one answer in a single stream; null when not measured."""
     latency_p95: float | None = None
     """95th percentile of the same."""
-    latencies: list[float] = []
+    latencies: list[float] = Field(default_factory=list)
     """The seconds behind them, ascending; empty when they were not kept."""
     cost_per_1000: float | None = None
     """US dollars for 1,000 requests; null when not measured."""
@@ -174,9 +174,7 @@ class Provenance(ReportPart):
     """sha256 of what was compared: `test` rows, `adapter`, `scores` …"""
     environment: dict[str, str]
     """Python, platform and library versions of the training, else of the newest step."""
-    scored_with: dict[str, str] = {}
+    scored_with: dict[str, str] = Field(default_factory=dict)
     """The same of the step that scored."""
     reproduce: str
     """Command that makes the report again."""
-
-

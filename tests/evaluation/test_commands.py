@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,7 +56,9 @@ def test_texts_arrive_as_they_are(tmp_path):
 
 
 def test_a_row_that_it_cannot_grade_is_none(tmp_path):
-    reply = says('{"row": "r1", "score": null, "error": "no idea"}', '{"row": "r2", "score": 1}', '{"row": "r3", "score": 0.25}')
+    reply = says(
+        '{"row": "r1", "score": null, "error": "no idea"}', '{"row": "r2", "score": 1}', '{"row": "r3", "score": 0.25}'
+    )
     assert grade(tmp_path, reply) == [None, 1.0, 0.25]
 
 
@@ -110,7 +113,7 @@ def test_noise_on_stderr_is_no_reply_and_fills_nothing(tmp_path):
 def alive(pid):
     try:
         os.kill(pid, 0)
-        state = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
     return state != "Z"

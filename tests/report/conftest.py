@@ -10,8 +10,10 @@ from runner.data.rows import Row
 from runner.errors import Location
 from runner.evaluation.gates import judge
 from runner.evaluation.metrics import score_answers
+from runner.evaluation.scores import Scores
 from runner.registry.facts import Artifact, Record
 from runner.report.build import build_report
+from runner.report.evidence import Evidence, Told
 from runner.spec.models import Spec
 
 N = 40
@@ -102,10 +104,10 @@ def pieces():
             "score": record("score", scores="4"),
             "gate": record("gate", verdicts="5"),
         },
-        "scores": scores,
+        "scores": Scores(rows=[row.id for row in rows], subjects=scores),
         "verdicts": judge(spec.evaluation.gates, scores, "1.0.0"),
         "rows": rows,
-        "answers": answers,
+        "answers": {name: Told(texts) for name, texts in answers.items()},
         "curve": [
             {"epoch": 0, "step": 0, "train_loss": None, "validation_loss": 3.0, "learning_rate": None, "seconds": 0.0},
             {"epoch": 0.5, "step": 5, "train_loss": 2.5, "validation_loss": None, "learning_rate": 1e-4, "seconds": 1},
@@ -131,4 +133,4 @@ def pieces():
 
 @pytest.fixture
 def report(pieces):
-    return build_report(**pieces)
+    return build_report(Evidence(**pieces))

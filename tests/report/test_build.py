@@ -5,12 +5,24 @@ import pytest
 from runner.data.prompts import prompt_of
 from runner.errors import GituneError
 from runner.evaluation.gates import Verdict, judge
-from runner.report.build import build_report, shorten
+from runner.evaluation.scores import Scores
+from runner.report.build import build_report
+from runner.report.evidence import Evidence, Told
 from runner.report.model import Report
+from runner.report.rows import shorten
 
 
 def with_evaluation(spec, **changes):
     return spec.model_copy(update={"evaluation": spec.evaluation.model_copy(update=changes)})
+
+
+def with_subject(scores, name, **changes):
+    changed = scores.subjects[name].model_copy(update=changes)
+    return scores.model_copy(update={"subjects": {**scores.subjects, name: changed}})
+
+
+def built(pieces, **changes):
+    return build_report(Evidence(**{**pieces, **changes}))
 
 
 def test_headline_and_metrics(report):
@@ -29,11 +41,12 @@ def test_changes_count_every_row_once(report):
 
 
 def test_examples_are_bounded_and_of_the_right_kind(report):
-    assert [example.row for example in report.worse] == ["0000000000000000-0", "0000000000000001-0"]
-    assert len(report.better) == 5
-    for example in report.better:
-        assert example.tuned == example.expected != example.base
-    assert report.better[0].input == "Question number 4"  # without the system message
+    assert [row.id for row in report.became("broken", "base")] == ["0000000000000000-0", "0000000000000001-0"]
+    better = report.became("fixed", "base")
+    assert len(better) == 28
+    for row in better:
+        assert row.answers["tuned"] == row.expected != row.answers["base"]
+    assert better[0].input == "Question number 4"  # without the system message
 
 
 def test_compliance_tells_violations(report):
@@ -61,28 +74,27 @@ def test_provenance_and_data(report):
 def test_training_is_explained_and_what_looks_wrong_is_found(report, pieces):
     assert report.kept.startswith("Epoch 1 of 3 kept: validation loss 1.100 is the lowest; epoch 2 overfits (1.900)")
     assert [finding.code for finding in report.findings] == ["overfitting"]
-    assert not build_report(**pieces | {"training": []}).findings
+    assert not built(pieces, training=[]).findings
 
 
 def test_report_survives_json(report):
     assert Report.model_validate_json(report.model_dump_json()) == report
-    assert '"schema_version":"1.0"' in report.model_dump_json()
+    assert '"schema_version":"2.0"' in report.model_dump_json()
 
 
 def test_without_champion_curve_or_records(pieces):
-    scores = {name: pieces["scores"][name] for name in ("base", "tuned")}
-    verdicts = judge(pieces["spec"].evaluation.gates, scores, None)
-    report = build_report(
-        **{
-            **pieces,
-            "scores": scores,
-            "verdicts": verdicts,
-            "champion": None,
-            "commit": None,
-            "records": {},
-            "curve": [],
-            "card": {},
-        }
+    subjects = {name: pieces["scores"].subjects[name] for name in ("base", "tuned")}
+    report = built(
+        pieces,
+        # A record of gitune before 0.5: the subjects alone.
+        scores=Scores(subjects=subjects),
+        verdicts=judge(pieces["spec"].evaluation.gates, subjects, None),
+        answers={name: pieces["answers"][name] for name in subjects},
+        champion=None,
+        commit=None,
+        records={},
+        curve=[],
+        card={},
     )
     assert report.headline.champion is None
     assert (report.outcome, report.commit, report.best_epoch) == ("PASS", None, None)
@@ -91,12 +103,13 @@ def test_without_champion_curve_or_records(pieces):
 
 def test_a_primary_metric_without_rows_falls_back_to_whole_answers_then_labels(pieces):
     pieces["spec"] = with_evaluation(pieces["spec"], primary="macro_f1")
-    assert build_report(**pieces).changes.metric == "exact_match"
-    pieces["scores"] = {
+    assert built(pieces).changes.metric == "exact_match"
+    subjects = {
         name: found.model_copy(update={"rows": {}, "values": {"macro_f1": found.values["macro_f1"]}})
-        for name, found in pieces["scores"].items()
+        for name, found in pieces["scores"].subjects.items()
     }
-    report = build_report(**pieces)
+    pieces["scores"] = Scores(subjects=subjects)
+    report = built(pieces)
     assert report.changes.metric == "label"
     assert (report.changes.fixed, report.changes.broken) == (28, 2)
 
@@ -113,24 +126,26 @@ def test_a_primary_metric_without_rows_falls_back_to_whole_answers_then_labels(p
 def test_the_next_step_follows_the_outcome(pieces, outcome, policy, releasable, words):
     verdict = Verdict(gate="g", metric="exact_match", outcome=outcome, value=0.5, n=40, method="", reason="")
     spec = with_evaluation(pieces["spec"], on_inconclusive=policy)
-    report = build_report(**{**pieces, "spec": spec, "verdicts": [verdict]})
+    report = built(pieces, spec=spec, verdicts=[verdict])
     assert report.releasable is releasable
     assert report.next_step.startswith(words)
 
 
 def test_models_scored_on_other_rows_are_refused(pieces):
-    scores = {**pieces["scores"], "base": pieces["scores"]["base"].model_copy(update={"n": 39})}
+    scores = with_subject(pieces["scores"], "base", n=39)
     with pytest.raises(GituneError, match="40 rows and base on 39"):
-        build_report(**{**pieces, "scores": scores})
+        built(pieces, scores=scores)
 
 
 def test_a_conversation_shows_its_turns(pieces):
     row = pieces["rows"][0]
     row.messages[1:1] = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "How can I help?"}]
     for name in ("base", "tuned"):
-        pieces["answers"][name] = {prompt_of(row).id: "answer" for row in pieces["rows"]}
-    report = build_report(**pieces)
-    assert report.worse[0].input == "user: Hello\nassistant: How can I help?\nuser: Question number 0"
+        pieces["answers"][name] = Told({prompt_of(row).id: "answer" for row in pieces["rows"]})
+    report = built(pieces)
+    assert (
+        report.became("broken", "base")[0].input == "user: Hello\nassistant: How can I help?\nuser: Question number 0"
+    )
 
 
 def test_long_texts_are_cut_and_say_so():

@@ -2,36 +2,19 @@
 
 import re
 
+import spoiled
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from runner.evaluation.scores import Scores
+from runner.report.build import build_report
 from runner.report.curve import curve_section
+from runner.report.evidence import Evidence
 from runner.report.markdown import LIMIT, render_markdown
-from runner.report.model import CurvePoint, Example
+from runner.report.model import ReportRow
+from runner.report.parts import CurvePoint, Finding, SpecChange
 
 GFM = MarkdownIt("commonmark").enable("table")
-
-PIECES = [
-    *"`|@#<>&\\*_\n\r a😀",
-    *(
-        "```",
-        "~~~",
-        "@a",
-        "#1",
-        "<b>",
-        "</details>",
-        "<!--",
-        "\n# h\n",
-        "\n| a | b |\n",
-        "[x](http://e.org)",
-        "\n---\n",
-    ),
-]
-hostile = st.lists(st.sampled_from(PIECES), max_size=8).map("".join) | st.text()
-examples = st.lists(
-    st.builds(Example, row=st.just("00-0"), input=hostile, expected=hostile, base=hostile, tuned=hostile), max_size=4
-)
 
 
 def test_the_first_line_stands_alone(report):
@@ -49,17 +32,18 @@ def test_the_first_line_stands_alone(report):
 
 def test_what_stands_in_the_way_comes_first(report):
     rows = [line for line in render_markdown(report).split("\n") if "PASS" in line or "INCONCLUSIVE" in line]
-    assert [line.split(" | ")[0] for line in rows] == ["| ⚠️ INCONCLUSIVE", "| ✅ PASS", "| ✅ PASS"]
+    assert [line.split(" | ")[4] for line in rows] == ["⚠️ INCONCLUSIVE", "✅ PASS", "✅ PASS"]
+    assert rows[1].startswith("| exact_match | beats base by 25 points | 10.0 % → 75.0 % (+65.0) | +46.3 … +77.5 |")
 
 
 def test_it_says_what_happened_and_what_to_do(report):
     text = render_markdown(report)
     for words in (
-        "**28 fixed, 2 broken, 10 unchanged** against base (exact_match)",
-        "| metric | base | champion 1.0.0 | tuned | Δ base | Δ champion |",
-        "| tuned | 97.5 % of 40 | not_a_label 1 |",
-        "Worse than base: 2 of 2 rows",
-        "Better than base: 5 of 28 rows",
+        "**28 fixed, 2 broken, 10 unchanged** against base, 2 fixed, 2 broken, 36 unchanged against champion 1.0.0",
+        "| metric | base | champion 1.0.0 | this | Δ base | Δ champion 1.0.0 |",
+        "| this | 97.5 % of 40 | not_a_label 1 |",
+        "Broken: 2 of 2 rows",
+        "Fixed: 5 of 28 rows",
         "| 2 (kept) | 20 | 1.0000 | 1.1000 |",
         "gitune apply support-triage --through evaluate",
         "sha256:" + "3" * 64,
@@ -67,47 +51,87 @@ def test_it_says_what_happened_and_what_to_do(report):
         assert words in text
 
 
-def test_a_report_without_champion_has_no_column_for_it(report):
-    values = [found.model_copy(update={"champion": None}) for found in report.metrics]
-    text = render_markdown(
-        report.model_copy(update={"champion": None, "metrics": values, "curve": [], "compliance": []})
-    )
-    assert "| metric | base | tuned | Δ base |" in text
+def test_a_report_without_champion_has_no_column_for_it(pieces):
+    subjects = {name: pieces["scores"].subjects[name] for name in ("base", "tuned")}
+    pieces["scores"] = Scores(subjects=subjects)
+    text = render_markdown(build_report(Evidence(**{**pieces, "champion": None, "curve": []})))
+    assert "| metric | base | this | Δ base |" in text
+    assert "against champion" not in text
     assert "mermaid" not in text
 
 
+def summaries(text):
+    return re.findall(r"<details><summary>(.*?)</summary>", text)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(better=examples, worse=examples, words=hostile, data=st.dictionaries(hostile, hostile, max_size=3))
-def test_nothing_breaks_out(report, better, worse, words, data):
-    verdict = report.verdicts[0].model_copy(update={"gate": words, "reason": words})
-    text = render_markdown(
-        report.model_copy(
-            update={"better": better, "worse": worse, "verdicts": [verdict], "data": data, "commit": words}
-        )
-    )
+@given(updates=spoiled.updates, words=spoiled.texts)
+def test_nothing_breaks_out(report, updates, words):
+    shown_report = spoiled.spoiled(report, updates, words)
+    text = render_markdown(shown_report)
+    assert len(text.encode("utf-16-le")) // 2 <= LIMIT
     tokens = GFM.parse(text)
-    fences = [token for token in tokens if token.type == "fence"]
-    assert len(fences) == 2 + len(better) + len(worse)  # the chart and the command
     html = "".join(token.content for token in tokens if token.type == "html_block")
-    assert re.fullmatch(r"(</?details>|<summary>[\w ,:]*</summary>|<!-- gitune-report:support-triage -->|\s)*", html)
+    ours = r"</?details>|<summary>[\w ,:&;]*</summary>|<!-- gitune-report:[^<>]*? -->|\s"
+    assert re.fullmatch(f"({ours})*", html)
+    assert html.count("<details>") == html.count("</details>") == len(summaries(text))
     inner = [child for token in tokens for child in token.children or []]
     assert not {"html_inline", "link_open", "image"} & {child.type for child in inner}
     shown = "".join(child.content for child in inner if child.type == "text")
     assert not re.search(r"@[A-Za-z0-9]|#[0-9]", shown)
-    kinds = [token.type for token in tokens]
-    # Gate, metric, format and loss tables, then the data card.
-    assert kinds.count("tr_open") == (1 + 1) + (1 + 3) + (1 + 3) + (1 + 3) + (1 + len(data) if data else 0)
-    assert not {"heading_open", "hr", "code_block"} & {*kinds}
+    assert not {"heading_open", "hr", "code_block"} & {token.type for token in tokens}
+    # Every gate has its row, and the decision stands in the first line.
+    gates = tokens[: next(at for at, token in enumerate(tokens) if token.type == "table_close")]
+    assert sum(token.type == "tr_open" for token in gates) == 1 + len(report.verdicts)
+    assert tokens[1].content.startswith("⚠️ **Do not merge yet: ")
+    # Each fence is one of ours, and closed: the examples, the chart and the command.
+    fences = [token for token in tokens if token.type == "fence"]
+    examples = sum(
+        int(found[1])
+        for one in summaries(text)
+        if (found := re.match(r"(?:Broken since the champion|Broken|Fixed): (\d+) of", one))
+    )
+    assert len(fences) == examples + 2
+
+
+def many_rows(status, count, size):
+    return [
+        ReportRow(id=f"{at}-0", status=status, input="x", expected="😀" * size, answers={"base": "😀" * size})
+        for at in range(count)
+    ]
 
 
 def test_examples_are_dropped_before_anything_else(report):
-    big = Example(row="00-0", input="😀" * 4000, expected="", base="", tuned="")
-    text = render_markdown(report.model_copy(update={"better": [big] * 5, "worse": [big] * 10}))
+    rows = many_rows("fixed", 6, 10) + many_rows("broken", 12, 10)
+    text = render_markdown(report.model_copy(update={"rows": rows}))
+    assert "Broken: 10 of 12 rows" in text
+    assert "Fixed: 5 of 6 rows" in text
+    data = {f"{'<' * 80}{at}": "&" * 200 for at in range(40)}
+    full = render_markdown(report.model_copy(update={"rows": rows, "data": data}))
+    assert len(full.encode("utf-16-le")) // 2 <= LIMIT
+    assert "mermaid" in full
+    assert "sha256:" in full
+
+
+def test_what_is_left_out_is_named(report):
+    verdict = report.verdicts[0].model_copy(update={"reason": "&" * 400, "gate": "<" * 200})
+    values = report.metrics[0].model_copy(update={"metric": "`" * 80})
+    data = {f"{'<' * 80}{at}": "&" * 200 for at in range(60)}
+    crowded = report.model_copy(
+        update={
+            "rows": many_rows("broken", 12, 4000),
+            "verdicts": [verdict] * 300,
+            "data": data,
+            "metrics": [values] * 300,
+            "findings": [Finding(code="x", message="&" * 300, cause="&" * 300, remedy="&" * 300)] * 10,
+            "changed": [SpecChange(path="x", old=1, new=2, words="<" * 300)] * 50,
+        }
+    )
+    text = render_markdown(crowded)
     assert len(text.encode("utf-16-le")) // 2 <= LIMIT
-    assert "More were left out: the comment would be too long." in text
-    assert text.count("row 00-0") >= 5
-    for kept in ("gitune-report", "mermaid", "Data", "sha256:"):
-        assert kept in text
+    assert "Left out, because the comment would be too long: the training." in text.split("\n")
+    assert "| ✅ PASS |" in text
+    assert "more rows were left out" in text
 
 
 def test_any_number_of_rows_fits(report):
@@ -141,14 +165,17 @@ def test_a_curve_that_cannot_be_drawn_is_still_told():
 
 
 def test_an_example_cannot_pass_for_another_part_of_itself(report):
-    faked = Example(row="00-0", input="hello\r\ntuned\nright", expected="a", base="b\rtuned", tuned="c")
-    text = render_markdown(report.model_copy(update={"worse": [faked], "better": []}))
+    answers = {"base": "b\rthis", "tuned": "c"}
+    faked = ReportRow(
+        id="00-0", status="broken", input="hello\r\nthis\nright", expected="a", answers=answers, where="x\nthis"
+    )
+    text = render_markdown(report.model_copy(update={"rows": [faked]}))
     block = text[text.index("row 00-0") :].split("\n```")[0]
     assert [line for line in block.split("\n")[1:] if not line.startswith("    ")] == [
         "input",
         "expected",
         "base",
-        "tuned",
+        "this",
     ]
 
 

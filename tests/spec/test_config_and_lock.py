@@ -148,3 +148,44 @@ def test_a_wrong_lock_is_told_at_its_line(folder, text, line, fragment):
     [problem] = caught.value.problems
     assert (problem.where.file, problem.where.line) == ("specs/x/data.lock", line)
     assert fragment in str(problem)
+
+
+METRIC = "metrics: [{name: scorer, command: [python, score.py]"
+ENDPOINT = "endpoints: [{name: big, model: m, "
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment"),
+    [
+        ("metrics: [{name: scorer}]\n", "`metrics.0.command` is missing"),
+        ("metrics: [{name: scorer, command: []}]\n", "`metrics.0.command`"),
+        ("metrics: [{name: scorer, command: python score.py}]\n", "write a list"),
+        (f"{METRIC}, files: [../secret]}}]\n", "`../secret` is no path inside the repository"),
+        (f"{METRIC}, files: [/etc/passwd]}}]\n", "no path inside the repository"),
+        (f"{METRIC}, env: [A B]}}]\n", "the name of an environment variable"),
+        (f"{METRIC}, timeout: 0}}]\n", "greater than 0"),
+        (f"{METRIC}, shell: x}}]\n", "unknown key `shell`"),
+        (f"{METRIC}}}, {{name: scorer, command: [x]}}]\n", "`scorer` is named twice"),
+        (f"{ENDPOINT}url: api.openai.com}}]\n", "write a base URL"),
+        (f"{ENDPOINT}url: 'https://me:secret@host/v1'}}]\n", "a URL holds no password"),
+        (f"{ENDPOINT}url: 'http://host/v1', api_key_env: KEY}}]\n", "would send the key for everybody to read"),
+        (f"{ENDPOINT}url: 'http://127.0.0.1.evil.com/v1', api_key_env: KEY}}]\n", "would send the key"),
+        (f"{ENDPOINT}url: 'https://host/v1?key=1'}}]\n", "write a base URL"),
+        (f"{ENDPOINT}url: 'https://host/v1', max_parallel: 0}}]\n", "from 1 to 64"),
+        ("embeddings: [{name: mini, model: hf://a/b@main}]\n", "hf://ORG/NAME@COMMIT"),
+        ("embeddings: [{name: mini, model: all-MiniLM}]\n", "pkg://PACKAGE/FOLDER"),
+        ("prices: {tokens: {input_per_million: -1, output_per_million: 1}}\n", "at least 0"),
+        ("policy: {judge_agreement: 85}\n", "from 0 to 1"),
+    ],
+)
+def test_what_metrics_may_use_is_checked(tmp_path, text, fragment):
+    write_config(tmp_path, text)
+    with pytest.raises(SpecError) as caught:
+        load_config(tmp_path)
+    assert fragment in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://api.openai.com/v1/", "http://localhost:8000/v1", "http://[::1]:80/v1"])
+def test_an_endpoint_may_have_a_key(tmp_path, url):
+    write_config(tmp_path, f"{ENDPOINT}url: '{url}', api_key_env: KEY}}]\n")
+    assert load_config(tmp_path).endpoints[0].url == url.rstrip("/")

@@ -69,8 +69,28 @@ def _controls(report: Report) -> Html:
         for key, title in _TITLES.items()
         if found[key]
     ]
-    search = el("input", type="search", id="search", placeholder="Search texts and row ids  ( / )", autocomplete="off", aria_label="Search rows")
-    hint = el("p", [[el("kbd", key), f" {does} "] for key, does in (("j", "next row"), ("k", "previous"), ("Enter", "open"), ("/", "search"), ("Esc", "leave"))], class_="note keys")
+    search = el(
+        "input",
+        type="search",
+        id="search",
+        placeholder="Search texts and row ids  ( / )",
+        autocomplete="off",
+        aria_label="Search rows",
+    )
+    hint = el(
+        "p",
+        [
+            [el("kbd", key), f" {does} "]
+            for key, does in (
+                ("j", "next row"),
+                ("k", "previous"),
+                ("Enter", "open"),
+                ("/", "search"),
+                ("Esc", "leave"),
+            )
+        ],
+        class_="note keys",
+    )
     return el("form", el("div", buttons, role="group", aria_label="Which rows"), search, hint, id="controls", hidden=True)  # fmt: skip
 
 
@@ -197,4 +217,8 @@ def _line(row: ReportRow) -> bytes:
 
 
 def _cut(value: str) -> str:
-    return value if len(value) <= TEXT_LIMIT + 40 else f"{value[:TEXT_LIMIT]} … {len(value) - TEXT_LIMIT:,} more characters"
+    return (
+        value
+        if len(value) <= TEXT_LIMIT + 40
+        else f"{value[:TEXT_LIMIT]} … {len(value) - TEXT_LIMIT:,} more characters"
+    )

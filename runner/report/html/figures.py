@@ -60,7 +60,9 @@ def _upright(x: float, class_: str) -> Html:
     return el("line", x1=x, x2=x, y1=2, y2=26, class_=class_)
 
 
-def line_chart(lines: Sequence[Line], *, said: str, x_name: str, x_said: Said, y_said: Said, marked: float | None = None) -> Html:
+def line_chart(
+    lines: Sequence[Line], *, said: str, x_name: str, x_said: Said, y_said: Said, marked: float | None = None
+) -> Html:
     """Draw lines over one axis; a chart of fewer than two points is none.
 
     Args:
@@ -79,7 +81,11 @@ def line_chart(lines: Sequence[Line], *, said: str, x_name: str, x_said: Said, y
     values = [value for line in drawn for _, value in line.points]
     edges = [edge for line in drawn for _, *both in line.band for edge in both]
     y = scale_of(values + edges, HEIGHT - _BOTTOM, _TOP)
-    mark = None if marked is None else el("line", x1=x.at(marked), x2=x.at(marked), y1=_TOP, y2=HEIGHT - _BOTTOM, class_="zero")
+    mark = (
+        None
+        if marked is None
+        else el("line", x1=x.at(marked), x2=x.at(marked), y1=_TOP, y2=HEIGHT - _BOTTOM, class_="zero")
+    )
     parts = [_axes(x, y, x_said, y_said), mark, [_line(line, x, y) for line in drawn]]
     chart = el("svg", parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=said, class_="chart")
     return el("figure", chart, el("figcaption", _legend((line.name, line.kind) for line in drawn), f" over {x_name}"))

@@ -19,12 +19,19 @@ def training(report: Report) -> Html:
     """Make the loss curve with its diagnosis, and the numbers behind it."""
     drawn = [
         Line("training", "s-tuned", [(p.epoch, p.train_loss) for p in report.curve if p.train_loss is not None]),
-        Line("validation", "s-champion", [(p.epoch, p.validation_loss) for p in report.curve if p.validation_loss is not None]),
+        Line(
+            "validation",
+            "s-champion",
+            [(p.epoch, p.validation_loss) for p in report.curve if p.validation_loss is not None],
+        ),
     ]
-    chart = line_chart(drawn, said="Loss over epochs", x_name="epochs", x_said=_plain, y_said=_plain, marked=report.best_epoch)
+    chart = line_chart(
+        drawn, said="Loss over epochs", x_name="epochs", x_said=_plain, y_said=_plain, marked=report.best_epoch
+    )
     return render(
         report.kept and el("p", text(report.kept, 300)),
-        [_diagnosis(finding) for finding in report.findings[:20]] or el("p", "The curve shows nothing that looks wrong.", class_="note"),
+        [_diagnosis(finding) for finding in report.findings[:20]]
+        or el("p", "The curve shows nothing that looks wrong.", class_="note"),
         chart,
         _summary(report),
         table(["epoch", "steps", "train loss", "validation loss"], _points(report), caption="Loss"),
@@ -72,12 +79,22 @@ def _summary(report: Report) -> Html:
 def data(report: Report) -> Html:
     """Make the data card and what the checks found."""
     found = [
-        [text(finding.code, 60), finding.severity, finding.count, text(finding.message, 300), text(finding.where, 200), text(finding.hint, 300)]
+        [
+            text(finding.code, 60),
+            finding.severity,
+            finding.count,
+            text(finding.message, 300),
+            text(finding.where, 200),
+            text(finding.hint, 300),
+        ]
         for finding in report.data_findings[:MOST]
     ]
     return render(
         _pairs(report.data, "Data card"),
-        found and table(["finding", "severity", "count", "what", "where", "what to do"], found, caption="What the data checks found"),
+        found
+        and table(
+            ["finding", "severity", "count", "what", "where", "what to do"], found, caption="What the data checks found"
+        ),
     )
 
 

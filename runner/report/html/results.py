@@ -22,7 +22,8 @@ def compliance(report: Report) -> Html:
         [
             found.subject,
             f"{value_words(found.value, 'share')} of {found.n}",
-            ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in [*found.violations.items()][:12]) or "none",
+            ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in [*found.violations.items()][:12])
+            or "none",
         ]
         for found in report.compliance
     ]
@@ -36,7 +37,11 @@ def confusion(report: Report) -> Html:
 
 def _matrix(found: Confusion) -> Html:
     pairs = [
-        [text(pair.expected, 80), text(pair.answered, 80) if pair.answered is not None else el("i", "none of the labels"), pair.n]
+        [
+            text(pair.expected, 80),
+            text(pair.answered, 80) if pair.answered is not None else el("i", "none of the labels"),
+            pair.n,
+        ]
         for pair in found.pairs[:12]
     ]
     told = table(["expected", "answered", "rows"], pairs, caption=f"{found.subject}: what is taken for what")
@@ -65,7 +70,9 @@ def slices(report: Report) -> Html:
         return Html("")
     left = len(report.slices) - len(rows)
     return render(
-        table(["slice", "rows", *names, "Δ base", ""], rows, caption=f"{report.slices[0].metric} by slice", class_="heat"),
+        table(
+            ["slice", "rows", *names, "Δ base", ""], rows, caption=f"{report.slices[0].metric} by slice", class_="heat"
+        ),
         left and el("p", f"{left} more slices are in `gitune report --json`.", class_="note"),
     )
 
@@ -89,7 +96,17 @@ def _level(share: float) -> int:
 
 def costs(report: Report) -> Html:
     """Make the table of time, tokens and money, and the histograms of latency and length."""
-    header = ["model", "answered", "failed", "cut off", "prompt tokens", "answer tokens", "latency p50", "latency p95", "1,000 requests"]
+    header = [
+        "model",
+        "answered",
+        "failed",
+        "cut off",
+        "prompt tokens",
+        "answer tokens",
+        "latency p50",
+        "latency p95",
+        "1,000 requests",
+    ]
     rows = [
         [
             text(found.title, 80),
@@ -104,12 +121,16 @@ def costs(report: Report) -> Html:
         ]
         for found in report.subjects
     ]
-    return render(table(header, rows, caption="Time, tokens and money") if rows else None, _latency(report), _lengths(report))
+    return render(
+        table(header, rows, caption="Time, tokens and money") if rows else None, _latency(report), _lengths(report)
+    )
 
 
 def _latency(report: Report) -> Html:
     values = {found.name: found.latencies for found in report.subjects if found.latencies}
-    figure = histogram(values, said="How long one answer took, by model", x_name="seconds of one answer", x_said=lambda v: f"{v:g} s")
+    figure = histogram(
+        values, said="How long one answer took, by model", x_name="seconds of one answer", x_said=lambda v: f"{v:g} s"
+    )
     return render(el("h3", "Latency"), figure) if figure else Html("")
 
 
@@ -119,5 +140,10 @@ def _lengths(report: Report) -> Html:
         for found in report.subjects
     }
     expected = [float(len(row.expected)) for row in report.rows]
-    figure = histogram({"expected": expected, **values}, said="How long answers are, by model", x_name="characters of an answer", x_said=lambda v: f"{v:,.0f}")
+    figure = histogram(
+        {"expected": expected, **values},
+        said="How long answers are, by model",
+        x_name="characters of an answer",
+        x_said=lambda v: f"{v:,.0f}",
+    )
     return render(el("h3", "Length of answers"), figure) if figure else Html("")

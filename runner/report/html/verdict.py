@@ -100,7 +100,9 @@ def _measured(verdict: Verdict, unit: Unit) -> Html:
     if verdict.difference is None:
         return el("b", value_words(verdict.value, unit))
     against = "" if verdict.rival_value is None else f"{value_words(verdict.rival_value, unit)} → "
-    return render(against, value_words(verdict.value, unit), el("br"), el("b", difference_words(verdict.difference, unit)))
+    return render(
+        against, value_words(verdict.value, unit), el("br"), el("b", difference_words(verdict.difference, unit))
+    )
 
 
 def _interval(verdict: Verdict, unit: Unit, scales: Mapping[str, Scale]) -> Html:
@@ -172,15 +174,35 @@ def history(report: Report) -> Html:
     unit = report.headline.unit
     places = [(float(place), point.value) for place, point in enumerate(points)]
     said = f"{report.headline.metric} of {len(points)} versions, {value_words(points[0].value, unit)} to {value_words(points[-1].value, unit)}"
-    band = [(at, value - wide, value + wide) for (at, value), point in zip(places, points, strict=True) if (wide := _wide(value, point.n, unit)) is not None]
+    band = [
+        (at, value - wide, value + wide)
+        for (at, value), point in zip(places, points, strict=True)
+        if (wide := _wide(value, point.n, unit)) is not None
+    ]
     line = Line(report.headline.metric, kind_of("tuned"), places, band)
     names = {float(place): point.version for place, point in enumerate(points)}
-    chart = line_chart([line], said=said, x_name="versions", x_said=lambda at: names.get(at, ""), y_said=lambda value: value_words(value, unit))
+    chart = line_chart(
+        [line],
+        said=said,
+        x_name="versions",
+        x_said=lambda at: names.get(at, ""),
+        y_said=lambda value: value_words(value, unit),
+    )
     rows = [
-        [point.version, f"{point.date:%Y-%m-%d}" if point.date else "this one", value_words(point.value, unit), point.n, "the same" if point.same_test_set else "other rows, do not compare"]
+        [
+            point.version,
+            f"{point.date:%Y-%m-%d}" if point.date else "this one",
+            value_words(point.value, unit),
+            point.n,
+            "the same" if point.same_test_set else "other rows, do not compare",
+        ]
         for point in reversed(points)
     ]
-    return render(el("h3", text(report.headline.metric), " over versions"), chart, table(["version", "released", "value", "test rows", "test set"], rows, caption="History"))
+    return render(
+        el("h3", text(report.headline.metric), " over versions"),
+        chart,
+        table(["version", "released", "value", "test rows", "test set"], rows, caption="History"),
+    )
 
 
 def _wide(value: float, n: int | None, unit: Unit) -> float | None:
