@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
-from typing import Union
+from typing import TypeAlias
 
 from runner.report.escape import clean
+from runner.report.figures import change
+from runner.report.parts import Unit
 
 _VOID = frozenset({"meta", "link", "input", "br"})
 
@@ -21,11 +23,11 @@ class Html(str):
     __slots__ = ()
 
 
-Child = Union[str, int, float, None, Iterable["Child"]]
+Child: TypeAlias = "str | int | float | Iterable[Child] | None"
 """What stands inside an element; None stands for nothing."""
 
 
-def el(name: str, *children: Child, **attributes: str | float | bool | None) -> Html:
+def el(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Html:
     """Make one element.
 
     Args:
@@ -34,7 +36,7 @@ def el(name: str, *children: Child, **attributes: str | float | bool | None) -> 
         attributes: `class_` and `for_` lose their last underscore, others turn underscores into hyphens; None and False
             leave an attribute out, True gives it without a value.
     """
-    told = "".join(_attribute(key, value) for key, value in attributes.items())
+    told = "".join(_attribute(item) for item in attributes.items())
     return Html(f"<{name}{told}>" if name in _VOID else f"<{name}{told}>{render(*children)}</{name}>")
 
 
@@ -57,7 +59,8 @@ def _child(child: Child) -> str:
             return render(*child)
 
 
-def _attribute(key: str, value: str | float | bool | None) -> str:
+def _attribute(item: tuple[str, str | float | bool | None]) -> str:
+    key, value = item
     if value is None or value is False:
         return ""
     name = key.removesuffix("_").replace("_", "-")
@@ -72,7 +75,13 @@ def text(value: str, limit: int = 4000) -> Html:
     """Show text of data or models: line breaks kept, its reading direction kept to itself, cut with a note."""
     shown = value if len(value) <= limit else value[:limit]
     left = len(value) - len(shown)
-    return render(el("span", shown, class_="t"), left and el("span", f" … {left:,} more characters", class_="note"))
+    note = el("span", f" … {left:,} more characters", class_="note") if left else None
+    return render(el("span", shown, class_="t"), note)
+
+
+def difference(value: float, unit: Unit) -> str:
+    """Say a difference that stands alone: `+19.0 points`."""
+    return f"{change(value, unit)}{' points' if unit == 'share' else ''}"
 
 
 def table(header: Iterable[Child], rows: Iterable[Iterable[Child]], *, caption: str, class_: str | None = None) -> Html:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runner.report.html.figures import Line, line_chart
-from runner.report.html.markup import Html, el, render, table, text
+from runner.report.html.charts import Line, line_chart
+from runner.report.html.markup import Child, Html, el, render, table, text
 from runner.report.model import Report
 from runner.report.parts import CurvePoint, Finding
 
@@ -78,7 +78,7 @@ def _summary(report: Report) -> Html:
 
 def data(report: Report) -> Html:
     """Make the data card and what the checks found."""
-    found = [
+    found: list[list[Child]] = [
         [
             text(finding.code, 60),
             finding.severity,
@@ -108,7 +108,7 @@ def changes(report: Report) -> Html:
     left = len(report.changed) - len(rows)
     return render(
         table(["what", "before", "now", "in words"], rows, caption=f"Changed since {report.changed_since}"),
-        left and el("p", f"{left} more changes were left out.", class_="note"),
+        el("p", f"{left} more changes were left out.", class_="note") if left else None,
     )
 
 

@@ -17,7 +17,7 @@
   };
 
   async function decode() {
-    const bytes = Uint8Array.from(atob(byId("data").textContent), (char) => char.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(byId("row-data").textContent), (char) => char.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     const lines = (await new Response(stream).text()).split("\n");
     return lines.filter(Boolean).map((line) => {

@@ -14,7 +14,7 @@ import hashlib
 from functools import cache
 from importlib import resources
 
-from runner.report.html import explorer, origins, results, verdict
+from runner.report.html import explorer, metrics, origins, results, verdict
 from runner.report.html.markup import Html, el, render
 from runner.report.model import Report
 
@@ -47,11 +47,11 @@ def _page(report: Report) -> tuple[str, str]:
 def _sections(report: Report) -> list[tuple[str, str, Html]]:
     return [
         ("gates", "Gates", verdict.gates(report)),
-        ("metrics", "Metrics", verdict.metrics(report)),
-        ("rows", "Rows", explorer.explorer(report)),
+        ("metrics", "Metrics", metrics.metrics(report)),
         ("slices", "Slices", results.slices(report)),
         ("format", "Output format", results.compliance(report)),
         ("confusion", "Confused labels", results.confusion(report)),
+        ("rows", "Rows", explorer.explorer(report)),
         ("training", "Training", origins.training(report)),
         ("costs", "Time and cost", results.costs(report)),
         ("data", "Data", origins.data(report)),

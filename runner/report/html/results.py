@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from runner.report.html.figures import histogram
-from runner.report.html.markup import Child, Html, el, render, table, text
-from runner.report.html.values import difference_words, value_words
+from runner.report.figures import figure
+from runner.report.html.charts import histogram
+from runner.report.html.markup import Child, Html, difference, el, render, table, text
+from runner.report.html.metrics import subjects_of
 from runner.report.model import Confusion, Report, SliceValue
+from runner.report.parts import Unit
+from runner.report.words import unit_of
 
 MOST = 200
 """Rows of a table."""
@@ -18,10 +21,10 @@ _SHADES = 9
 
 def compliance(report: Report) -> Html:
     """Make the table of how often each model kept to the output format."""
-    rows = [
+    rows: list[list[Child]] = [
         [
             found.subject,
-            f"{value_words(found.value, 'share')} of {found.n}",
+            f"{figure(found.value, 'share')} of {found.n}",
             ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in [*found.violations.items()][:12])
             or "none",
         ]
@@ -32,11 +35,13 @@ def compliance(report: Report) -> Html:
 
 def confusion(report: Report) -> Html:
     """Make a heat-map for each model, and the pairs that are confused most."""
-    return render(el("div", [_matrix(found) for found in report.confusion], class_="pair"))
+    if not report.confusion:
+        return Html("")
+    return el("div", [_matrix(found) for found in report.confusion], class_="pair")
 
 
 def _matrix(found: Confusion) -> Html:
-    pairs = [
+    pairs: list[list[Child]] = [
         [
             text(pair.expected, 80),
             text(pair.answered, 80) if pair.answered is not None else el("i", "none of the labels"),
@@ -49,7 +54,7 @@ def _matrix(found: Confusion) -> Html:
     if len(found.labels) > MOST_LABELS:
         note = f"{len(found.labels)} labels are too many for a matrix that can be read."
         return el("div", wrong, el("p", note, class_="note"))
-    rows = [
+    rows: list[list[Child]] = [
         [text(label, 40), *(_heat(count, sum(counts), hit=place == at) for at, count in enumerate(counts))]
         for place, (label, counts) in enumerate(zip(found.labels, found.matrix, strict=True))
     ]
@@ -64,30 +69,29 @@ def _heat(count: int, of: int, *, hit: bool) -> Html:
 
 def slices(report: Report) -> Html:
     """Make the heat-map of slices: one row for each value of a field."""
-    names = [subject.name for subject in report.subjects] or ["base", "tuned"]
-    rows = [_slice(found, names) for found in report.slices[:MOST]]
-    if not rows:
+    if not report.slices:
         return Html("")
-    left = len(report.slices) - len(rows)
+    titles, shown = subjects_of(report), report.slices[:MOST]
+    rows = [_slice(found, titles, unit_of(found.metric, report)) for found in shown]
+    left = len(report.slices) - len(shown)
+    header = ["slice", "rows", *titles.values(), "Δ base", ""]
     return render(
-        table(
-            ["slice", "rows", *names, "Δ base", ""], rows, caption=f"{report.slices[0].metric} by slice", class_="heat"
-        ),
-        left and el("p", f"{left} more slices are in `gitune report --json`.", class_="note"),
+        table(header, rows, caption=f"{shown[0].metric} by slice", class_="heat"),
+        el("p", f"{left} more slices are in `gitune report --json`.", class_="note") if left else None,
     )
 
 
-def _slice(found: SliceValue, names: Iterable[str]) -> list[Child]:
+def _slice(found: SliceValue, names: Iterable[str], unit: Unit) -> list[Child]:
     name = render(text(found.field, 60), " = ", el("i", "none") if found.value is None else text(found.value, 80))
-    values = [
-        el("td", value_words(found.subjects[subject], "share"), class_=f"hit h{_level(found.subjects[subject])}")
-        if subject in found.subjects
-        else ""
-        for subject in names
-    ]
     said = "too few rows to judge" if found.small else "more than chance (Holm)" if found.marked else "may be chance"
-    shade = "grey" if found.small else ("good" if found.gain > 0 else "bad") if found.marked else None
-    return [name, found.n, *values, el("td", difference_words(found.gain, "share"), class_=shade), said]
+    colour = "grey" if found.small else None if not found.marked else "good" if found.gain > 0 else "bad"
+    gain = el("td", difference(found.gain, unit), class_=colour)
+    return [name, found.n, *(_cell(found.subjects.get(subject), unit) for subject in names), gain, said]
+
+
+def _cell(value: float | None, unit: Unit) -> Html:
+    shade = f"hit h{_level(value)}" if value is not None and unit == "share" else None
+    return el("td", figure(value, unit), class_=shade)
 
 
 def _level(share: float) -> int:
@@ -107,7 +111,7 @@ def costs(report: Report) -> Html:
         "latency p95",
         "1,000 requests",
     ]
-    rows = [
+    rows: list[list[Child]] = [
         [
             text(found.title, 80),
             found.answered,
@@ -115,9 +119,9 @@ def costs(report: Report) -> Html:
             found.cut_off,
             "" if found.prompt_tokens is None else f"{found.prompt_tokens:.1f}",
             "" if found.answer_tokens is None else f"{found.answer_tokens:.1f}",
-            "" if found.latency_p50 is None else value_words(found.latency_p50, "seconds"),
-            "" if found.latency_p95 is None else value_words(found.latency_p95, "seconds"),
-            "" if found.cost_per_1000 is None else value_words(found.cost_per_1000, "usd"),
+            figure(found.latency_p50, "seconds"),
+            figure(found.latency_p95, "seconds"),
+            figure(found.cost_per_1000, "usd"),
         ]
         for found in report.subjects
     ]
