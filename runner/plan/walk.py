@@ -246,7 +246,9 @@ class Walk:
 
     def _score_inputs(self) -> keys.Inputs:
         prepared, measures = self.records["prepare"], self.subject.measures
-        return keys.score_inputs(self.subject.spec, prepared, answered(self.records), self._contract, measures)
+        spec, answers = self.subject.spec, answered(self.records)
+        inputs = keys.score_inputs(spec, prepared, answers, self._contract, measures)
+        return inputs | keys.probe_inputs(spec, answers)
 
     def _gate_of(self, released: Version) -> Decision:
         """Gates decide a release, once: the bad version, being live, must not block the way back."""

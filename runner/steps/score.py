@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from runner.evaluation.cut_off import mark_cut_off
 from runner.evaluation.metrics import score_answers
-from runner.evaluation.scores import Scores
+from runner.evaluation.scores import Scores, SubjectScores
+from runner.inference.probe import percentiles
 from runner.plan.decision import answered
 from runner.registry.facts import Record
+from runner.spec.models import Spec
 from runner.steps.beside import beside_rows, compared_answers, compared_rows, cut_off_rows
 from runner.steps.context import StepContext, StepResult, to_json
+from runner.steps.probing import probe_models
 
 
 def run(context: StepContext) -> StepResult:
@@ -24,9 +29,17 @@ def run(context: StepContext) -> StepResult:
         )
         for subject, record in answered(context.records).items()
     }
+    seconds = probe_models(context)
+    subjects = {name: _with_latency(score, seconds.get(name, []), spec) for name, score in subjects.items()}
     scores = Scores(rows=[row.id for row in rows], subjects=subjects, **beside_rows(context, rows, contract))
     stored = context.registry.put_bytes(to_json(scores.model_dump(mode="json")))
-    return StepResult({"scores": stored}, {name: dict(score.values) for name, score in subjects.items()})
+    values: dict[str, Any] = {name: dict(score.values) for name, score in subjects.items()}
+    return StepResult({"scores": stored}, values | ({"latency": seconds} if seconds else {}))
+
+
+def _with_latency(score: SubjectScores, seconds: Sequence[float], spec: Spec) -> SubjectScores:
+    found = {name: value for name, value in percentiles(seconds).items() if name in spec.evaluation.metrics}
+    return score.model_copy(update={"values": {**score.values, **found}})
 
 
 def _answers(context: StepContext, record: Record) -> dict[str, str]:

@@ -14,9 +14,10 @@ from runner.inference import bulk
 from runner.inference.answer_log import FILE, AnswerLog
 from runner.inference.engine import Answer, ModelFiles
 from runner.inference.pace import Pace
+from runner.inference.probe import Asked
 from runner.progress import Progress, silent
 from runner.spec.models import Generation
-from runner.steps.predict import Asked, _reply
+from runner.steps.predict import _reply
 
 PROMPTS = [Prompt(f"{number:016x}", [{"role": "user", "content": str(number)}]) for number in range(3)]
 ANSWERS = [Answer(prompt.id, "Ä\u2028line", "stop", 1, 2, 0.5) for prompt in PROMPTS]
