@@ -24,6 +24,13 @@ EDITS = {
     "metric": lambda w, n: w.spec["evaluation"].update(
         metrics=["exact_match", "macro_f1", "exact_match.size"][: n + 1]
     ),
+    "own metric": lambda w, n: w.spec["evaluation"].update(
+        metrics=["exact_match", "says_so", "validation_loss"],
+        custom_metrics=[
+            {"name": "says_so", "contains": "red", "ignore_case": n == 1},
+            {"name": "unused", "contains": str(n)},
+        ],
+    ),
     "rows": lambda w, n: w.files.update({"data/c.jsonl": list(range(120, 127 + 7 * n))}),
     "base": lambda w, n: setattr(w, "base", f"weights {n}"),
     "branch": lambda w, n: setattr(w, "branch", ["main", "topic"][n % 2]),

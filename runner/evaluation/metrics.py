@@ -1,143 +1,165 @@
 """(test rows, one model's answers) -> `SubjectScores`.
 
-`exact_match`: when the reference is a JSON object or array, the answer must be the same JSON value (key order, white
-space and `1` against `1.0` do not matter; prose or a code fence around it does); any other reference is compared as
-text without surrounding white space. `exact_match.queue` compares one field. `macro_f1` is the mean F1 over the
-labels that occur in the references; an answer that is none of them earns nothing and adds no class.
-`format_compliance` is the share of answers without a violation of the output format.
+What each metric means stands in the module of its kind: `text`, `rouge`, `json_fields`, `numeric` and `custom` grade
+rows, `classification` and `corpus` rate all of them together, `aggregate` compares samples and adds up.
+
+With several samples of a question a row's value is their mean; labels, counts and breaks are those of the first
+sample, and so are the metrics made of them. A row that was not answered has no value, and no part in any.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from runner.contract.contract import OutputContract
-from runner.data.prompts import prompt_of, reference_of
 from runner.data.rows import Row
 from runner.errors import GituneError
-from runner.evaluation.answers import canonical, members, same_answer
+from runner.evaluation import json_fields, rouge, text
+from runner.evaluation.aggregate import agreement, row_values, values_over
 from runner.evaluation.catalog import FORMAT_COMPLIANCE, validate_metrics
+from runner.evaluation.classification import CLASSIFICATION, label_pair
+from runner.evaluation.corpus import COUNTS
+from runner.evaluation.custom import OpenGrader, grade
+from runner.evaluation.json_fields import require_field, require_objects
+from runner.evaluation.numeric import require_numbers, same_number
 from runner.evaluation.scores import SubjectScores
+from runner.evaluation.sheet import OfPair, Sheet, read_sheet
+from runner.evaluation.stored import Answers
+from runner.spec.models import CustomMetric
 
-__all__ = ["SubjectScores", "macro_f1", "score_answers"]
+__all__ = ["SubjectScores", "score_answers"]
 
-Pair = tuple[str, str | None]
-"""Reference and predicted label of one row."""
+T = TypeVar("T")
+
+Samples = list[list[Any]]
+"""Something for every sample, by row."""
+
+_OF_PAIRS: Mapping[str, Callable[[str, str], float]] = {
+    "exact_match": text.exact_match,
+    "exact_match_normalised": text.exact_match_normalised,
+    "token_f1": text.token_f1,
+    "similarity": text.similarity,
+    "difflib_ratio": text.difflib_ratio,
+    "rouge_1": rouge.rouge_1,
+    "rouge_2": rouge.rouge_2,
+    "rouge_l": rouge.rouge_l,
+    "json_fields": json_fields.json_fields,
+    "numeric_match": same_number,
+}
+
+_LABELS = "dataset.label"
+"""Stands for the labels among measures of pairs; no metric has this name."""
+
+
+def _no_grader(custom: CustomMetric) -> Any:
+    raise GituneError(f"{custom.name}: there is nothing to grade answers with")
 
 
 def score_answers(
     rows: Sequence[Row],
-    answers: Mapping[str, str],
+    answers: Answers,
     metrics: Sequence[str],
     label: str | None,
     contract: OutputContract | None,
+    *,
+    custom: Sequence[CustomMetric] = (),
+    open_grader: OpenGrader = _no_grader,
+    near: Sequence[bool] = (),
+    measures: Mapping[str, float] | None = None,
 ) -> SubjectScores:
     """Score one model's answers; `format_compliance` is added whenever there is a contract.
 
     Args:
         rows: the test split; its last assistant turns are the references.
-        answers: text by prompt id.
+        answers: what the model answered.
         metrics: names from the spec.
-        label: JSON field that `macro_f1` reads; None: the whole answer is the label.
+        label: JSON field that classification metrics read; None: the whole answer is the label.
         contract: the output format, if any.
+        custom: definitions of the spec's own metrics.
+        open_grader: what opens the grader of a metric that asks something outside.
+        near: which rows have a near neighbour in the training split; empty: not known.
+        measures: values of metrics that are not of answers.
 
     Raises:
         GituneError: when there are no rows, an answer is missing, or a metric cannot be computed on these rows. A
             failure of the machinery must never count as a wrong (or right) answer.
     """
-    validate_metrics(metrics)
-    if not rows:
-        raise GituneError("the test split has no rows: nothing can be measured", hint="see dataset.split.test")
-    texts = _texts(rows, answers)
-    pairs = [(reference_of(row), text) for row, text in zip(rows, texts, strict=True)]
-    wanted = dict.fromkeys([*metrics, *([] if contract is None else [FORMAT_COMPLIANCE])])
-    labels = _label_pairs(pairs, label) if "macro_f1" in wanted else []
-    kinds = _violations(texts, contract) if FORMAT_COMPLIANCE in wanted else []
-    per_row: dict[str, list[float]] = {}
-    for metric in wanted:
-        if metric == FORMAT_COMPLIANCE:
-            per_row[metric] = [float(not found) for found in kinds]
-        elif metric != "macro_f1":
-            per_row[metric] = _exact_match(pairs, metric.partition(".")[2])
-    values = {name: sum(per_row[name]) / len(rows) if name in per_row else macro_f1(labels) for name in wanted}
-    violations = Counter(kind for found in kinds for kind in sorted(found))
-    return SubjectScores(n=len(rows), values=values, rows=per_row, labels=labels, violations=dict(violations))
+    validate_metrics(metrics, custom)
+    wanted = list(dict.fromkeys([*metrics, *([] if contract is None else [FORMAT_COMPLIANCE])]))
+    sheet = read_sheet(rows, answers)
+    kinds = _violations(sheet, contract) if FORMAT_COMPLIANCE in wanted else []
+    of_pairs = sheet.each(_measures_of_pairs(wanted, label, sheet.references))
+    graded = of_pairs | _measures_of_samples(wanted, sheet, kinds)
+    graded |= {own.name: sheet.by_row(grade(own, sheet.items(), open_grader)) for own in custom if own.name in wanted}
+    breaks = _firsts(kinds, [[] for _ in kinds])
+    unanswered = sheet.unanswered
+    scores = SubjectScores(
+        n=len(rows) - len(unanswered),
+        values={},
+        rows={name: row_values(name, graded[name]) for name in wanted if name in graded and name not in COUNTS},
+        labels=_firsts(of_pairs.get(_LABELS, []), [(reference, None) for reference in sheet.references]),
+        counts={name: _firsts(of_pairs[name], [COUNTS[name]("", "")] * len(rows)) for name in wanted if name in COUNTS},
+        violations=dict(Counter(kind for broken in breaks for kind in broken)),
+        breaks=breaks,
+        unanswered=unanswered,
+    )
+    known = {name: value for name, value in (measures or {}).items() if name in wanted}
+    return scores.model_copy(
+        update={
+            "values": values_over(scores, wanted, [True] * len(rows)) | known,
+            "apart": values_over(scores, wanted, [not row for row in near]) if any(near) else {},
+        }
+    )
 
 
-def _texts(rows: Sequence[Row], answers: Mapping[str, str]) -> list[str]:
-    ids = [prompt_of(row).id for row in rows]
-    missing = [row.id for row, prompt in zip(rows, ids, strict=True) if prompt not in answers]
-    if missing:
-        raise GituneError(
-            f"{len(missing)} of {len(rows)} test rows have no answer (the first is row {missing[0]})",
-            hint="an unanswered row is no wrong answer: predict again",
-        )
-    return [answers[prompt] for prompt in ids]
+def _measures_of_pairs(wanted: Sequence[str], label: str | None, references: Sequence[str]) -> dict[str, OfPair]:
+    """Return the measures of a reference and an answer, once the references are seen to be what they need."""
+    measures: dict[str, OfPair] = {}
+    for name in wanted:
+        head, _, field = name.partition(".")
+        if field:
+            require_field(name, field, references)
+            measures[name] = partial(json_fields.field_match, field)
+        elif name in CLASSIFICATION:
+            if label is not None:
+                require_field(name, label, references, of_all=True)
+            measures[_LABELS] = partial(label_pair, label)
+        elif name in COUNTS:
+            measures[name] = COUNTS[name]
+        elif head in _OF_PAIRS:
+            if head == "json_fields":
+                require_objects(name, references)
+            elif head == "numeric_match":
+                require_numbers(name, references)
+            measures[name] = _OF_PAIRS[head]
+    return measures
 
 
-def _violations(texts: Sequence[str], contract: OutputContract | None) -> list[set[str]]:
+def _measures_of_samples(wanted: Sequence[str], sheet: Sheet, kinds: Samples) -> dict[str, Samples]:
+    measures: dict[str, Samples] = {}
+    if FORMAT_COMPLIANCE in wanted:
+        measures[FORMAT_COMPLIANCE] = [[float(not broken) for broken in samples] for samples in kinds]
+    if "answer_tokens" in wanted:
+        measures["answer_tokens"] = [[given.tokens for given in samples] for samples in sheet.samples]
+    if "consistency" in wanted:
+        measures["consistency"] = agreement(sheet.samples)
+    return measures
+
+
+def _violations(sheet: Sheet, contract: OutputContract | None) -> Samples:
     """Return the kinds of violation of each answer."""
     if contract is None:
         raise GituneError("format_compliance needs an output format", hint="set evaluation.output_format")
-    return [{violation.kind for violation in contract.check(text)} for text in texts]
+    checked = {
+        answer: sorted({violation.kind for violation in contract.check(answer)})
+        for answer in dict.fromkeys(answer for _, answer in sheet.pairs())
+    }
+    return sheet.by_row(checked[answer] for _, answer in sheet.pairs())
 
 
-def _exact_match(pairs: Sequence[tuple[str, str]], field: str) -> list[float]:
-    if not field:
-        return [float(same_answer(reference, answer)) for reference, answer in pairs]
-    references = _objects(pairs, f"exact_match.{field}")
-    if not any(field in reference for reference in references):
-        raise _no_field(f"exact_match.{field}", field, references[0])
-    # A field that reference and answer both leave out is right, provided that the answer is an object at all.
-    answers = [members(answer) for _, answer in pairs]
-    return [
-        float(answer is not None and answer.get(field) == reference.get(field))
-        for reference, answer in zip(references, answers, strict=True)
-    ]
-
-
-def _objects(pairs: Sequence[tuple[str, str]], metric: str) -> list[dict[str, str]]:
-    found = [members(reference) for reference, _ in pairs]
-    objects = [reference for reference in found if reference is not None]
-    if len(objects) < len(found):
-        sample = pairs[found.index(None)][0]
-        raise GituneError(
-            f"{metric} reads a field of a JSON object, but {len(found) - len(objects)} of {len(found)} references "
-            f"are none (such as {sample[:60]!r})",
-            hint="use exact_match, or write the answers as JSON objects",
-        )
-    return objects
-
-
-def _no_field(metric: str, field: str, reference: Mapping[str, str]) -> GituneError:
-    return GituneError(f"{metric}: references have no field {field!r}", hint=f"fields are {', '.join(reference)}")
-
-
-def _label_pairs(pairs: Sequence[tuple[str, str]], label: str | None) -> list[Pair]:
-    if label is None:
-        return [(_whole(reference), _whole(answer)) for reference, answer in pairs]
-    references = _objects(pairs, "macro_f1")
-    bare = next((reference for reference in references if label not in reference), None)
-    if bare is not None:
-        raise _no_field("macro_f1", label, bare)
-    return [
-        (reference[label], (members(answer) or {}).get(label))
-        for reference, (_, answer) in zip(references, pairs, strict=True)
-    ]
-
-
-def _whole(text: str) -> str:
-    return canonical(text) or text.strip()
-
-
-def macro_f1(pairs: Sequence[Pair]) -> float:
-    """Return the mean F1 over the labels that occur in the references.
-
-    Args:
-        pairs: reference and predicted label of each row.
-    """
-    references = Counter(reference for reference, _ in pairs)
-    predictions = Counter(predicted for _, predicted in pairs)
-    right = Counter(reference for reference, predicted in pairs if reference == predicted)
-    return sum(2 * right[label] / (count + predictions[label]) for label, count in references.items()) / len(references)
+def _firsts(samples: Sequence[Sequence[T]], otherwise: Sequence[T]) -> list[T]:
+    """Return what belongs to the first sample of each row."""
+    return [row[0] if row else other for row, other in zip(samples, otherwise, strict=bool(samples))]

@@ -26,6 +26,7 @@ MADE_BY: Mapping[str, tuple[Step, str]] = {
     "test": ("prepare", "test"),
     "neighbours": ("prepare", "neighbours"),
     "slice_values": ("prepare", "slices"),
+    "losses": ("train", "metrics"),
     "answers.base": ("predict_base", "answers"),
     "answers.tuned": ("predict_tuned", "answers"),
     "answers.champion": ("predict_champion", "answers"),

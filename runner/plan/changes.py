@@ -32,6 +32,7 @@ SPEC_PATHS: Mapping[str, str] = {
     "label": "dataset.label",
     "measures": "evaluation.custom_metrics",
     "metrics": "evaluation.metrics",
+    "custom_metrics": "evaluation.custom_metrics",
     "on_inconclusive": "evaluation.on_inconclusive",
     "slices": "evaluation.slices",
     "split": "dataset.split",

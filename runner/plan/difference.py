@@ -36,6 +36,7 @@ BAR: Mapping[tuple[Step, str], Flag] = {
     ("score", "test"): "test_set_changed",
     ("score", "contract"): "output_format_changed",
     ("score", "metrics"): "metrics_changed",
+    ("score", "custom_metrics"): "metrics_changed",
     ("score", "label"): "metrics_changed",
     ("score", "measures"): "metrics_changed",
     ("prepare", "checks"): "data_checks_changed",

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.digest import digest_bytes, digest_json
+from runner.evaluation.fit import FIT_METRICS
 from runner.inference.probe import is_probed
 from runner.models.base import BaseRef
 from runner.registry.facts import Content, Record, Step
@@ -158,11 +159,17 @@ def rivals_inputs(prompts: str, rivals: Mapping[str, Inputs]) -> Inputs:
 
 
 def score_inputs(
-    spec: Spec, prepared: Record, answers: Mapping[str, Record], contract: object, measures: object = None
+    spec: Spec,
+    prepared: Record,
+    answers: Mapping[str, Record],
+    contract: object,
+    measures: object = None,
+    trained: Record | None = None,
 ) -> Inputs:
     """Decide the scores: references, answers by subject, metrics, label field and format contract.
 
-    `measures` is what decides metrics from outside (`evaluation.outside`): programs, rubrics, models.
+    Definitions of the spec's own metrics and the losses of the training count where they are used. `measures` is what
+    decides metrics from outside (`evaluation.outside`): programs, rubrics, models.
     """
     return _present(
         {
@@ -170,6 +177,8 @@ def score_inputs(
             "test": prepared.outputs["test"].digest,
             "answers": {subject: record.outputs["answers"].digest for subject, record in answers.items()},
             "metrics": sorted(spec.evaluation.metrics),
+            "custom_metrics": _custom_metrics(spec) or None,
+            "losses": _losses(spec, trained),
             "label": spec.dataset.label,
             "contract": contract,
             "slices": _slices(spec),
@@ -177,6 +186,21 @@ def score_inputs(
             "measures": measures,
         }
     )
+
+
+def _custom_metrics(spec: Spec) -> Inputs:
+    """Return the definitions that are used, by name; what files beside the spec say is no part of them."""
+    return {
+        own.name: own.model_dump(mode="json", exclude_defaults=True, exclude={"name", "rubric", "calibration"})
+        for own in spec.evaluation.custom_metrics
+        if own.name in spec.evaluation.metrics
+    }
+
+
+def _losses(spec: Spec, trained: Record | None) -> str | None:
+    if trained is None or FIT_METRICS.isdisjoint(spec.evaluation.metrics):
+        return None
+    return digest_json([trained.metrics.get("train_loss"), trained.metrics.get("validation_loss")])
 
 
 def probe_inputs(spec: Spec, answers: Mapping[str, Record]) -> Inputs:

@@ -20,6 +20,7 @@ from runner.registry.facts import Artifact, Record, Step
 YIELDED = {
     "adapter",
     "answers",
+    "losses",
     "neighbours",
     "probe",
     "prompts",

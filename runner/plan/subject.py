@@ -10,8 +10,8 @@ from typing import Any
 from runner.contract.contract import contract_digest_input
 from runner.data.sources import source_files
 from runner.errors import GituneError, Problem, SpecError
-from runner.evaluation.catalog import validate_metrics
 from runner.evaluation.conditions import validate_gates
+from runner.evaluation.measurable import validate_measurable
 from runner.evaluation.outside import read_measures
 from runner.file_index import FileIndex
 from runner.models.base import BaseRef, resolve_base
@@ -137,7 +137,7 @@ def _check_judgeable(loaded: LoadedSpec) -> None:
     evaluation = loaded.spec.evaluation
     path = "evaluation.metrics"
     try:
-        validate_metrics(evaluation.metrics, evaluation.custom_metrics)
+        validate_measurable(evaluation, loaded.where("evaluation.custom_metrics"))
         path = "evaluation.gates"
         has_contract = evaluation.output_format != "none"
         custom = evaluation.custom_metrics

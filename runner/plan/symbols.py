@@ -42,7 +42,8 @@ def step_inputs(subject: Subject, prepared: Mapping[str, str] | None = None) -> 
 
     predict = {"base": answers(None), "tuned": answers(keys.step_key(train))}
     answered = {name: _yields({"answers": keys.step_key(inputs)}) for name, inputs in predict.items()}
-    score = keys.score_inputs(spec, rows, answered, subject.contract, subject.measures)
+    trained = _yields({}).model_copy(update={"metrics": {"validation_loss": keys.step_key(train)}})
+    score = keys.score_inputs(spec, rows, answered, subject.contract, subject.measures, trained)
     gate = keys.gate_inputs(spec, _yields({"scores": keys.step_key(score)}), CHAMPION)
     deployment = spec.deployment
     return {

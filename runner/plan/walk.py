@@ -245,9 +245,9 @@ class Walk:
         return "the live version is this very model" if is_live else "no version to compare with"
 
     def _score_inputs(self) -> keys.Inputs:
-        prepared, measures = self.records["prepare"], self.subject.measures
-        spec, answers = self.subject.spec, answered(self.records)
-        inputs = keys.score_inputs(spec, prepared, answers, self._contract, measures)
+        prepared, trained = self.records["prepare"], self.records.get("train")
+        spec, answers, measures = self.subject.spec, answered(self.records), self.subject.measures
+        inputs = keys.score_inputs(spec, prepared, answers, self._contract, measures, trained)
         return inputs | keys.probe_inputs(spec, answers)
 
     def _gate_of(self, released: Version) -> Decision:

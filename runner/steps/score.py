@@ -1,4 +1,4 @@
-"""SCORE: test references and stored answers -> scores of base, tuned and champion, row by row."""
+"""SCORE: test references and stored answers -> scores of base, tuned and every rival, row by row."""
 
 from __future__ import annotations
 
@@ -6,42 +6,81 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from runner.data.rows import Row
 from runner.evaluation.cut_off import mark_cut_off
+from runner.evaluation.fit import FIT_METRICS, fit_values
+from runner.evaluation.graders import Graders
 from runner.evaluation.metrics import score_answers
 from runner.evaluation.scores import Scores, SubjectScores
+from runner.evaluation.stored import Answers, read_answers
 from runner.inference.probe import percentiles
 from runner.plan.decision import answered
 from runner.registry.facts import Record
-from runner.spec.models import Spec
-from runner.steps.beside import beside_rows, compared_answers, compared_rows, cut_off_rows
-from runner.steps.context import StepContext, StepResult, to_json
+from runner.steps.beside import Beside, beside_rows, compared_answers, compared_rows, cut_off_rows
+from runner.steps.context import StepContext, StepResult
+from runner.steps.outside import cost_of, open_graders
 from runner.steps.probing import probe_models
 
 
 def run(context: StepContext) -> StepResult:
     """Score every subject that answered, on the same rows with the same contract."""
-    spec, contract = context.subject.spec, context.contract()
+    contract = context.contract()
     rows = compared_rows(context.rows("test"), contract)
-    subjects = {
-        subject: mark_cut_off(
-            score_answers(rows, _answers(context, record), spec.evaluation.metrics, spec.dataset.label, contract),
-            cut_off_rows(context, record, rows),
-        )
-        for subject, record in answered(context.records).items()
-    }
+    beside = beside_rows(context, rows, contract)
     seconds = probe_models(context)
-    subjects = {name: _with_latency(score, seconds.get(name, []), spec) for name, score in subjects.items()}
-    scores = Scores(rows=[row.id for row in rows], subjects=subjects, **beside_rows(context, rows, contract))
-    stored = context.registry.put_bytes(to_json(scores.model_dump(mode="json")))
+    with open_graders(context) as graders:
+        subjects = {
+            subject: _score(context, subject, record, rows, beside, graders, seconds.get(subject, []))
+            for subject, record in answered(context.records).items()
+        }
+    groups = [row.group or row.id for row in rows] if any(row.group for row in rows) else None
+    scores = Scores(rows=[row.id for row in rows], groups=groups, subjects=subjects, **beside)
+    # Without indentation: that takes the slow encoder, and there are numbers for every row.
+    plain = json.dumps(scores.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, allow_nan=False)
+    stored = context.registry.put_bytes(plain.encode() + b"\n")
     values: dict[str, Any] = {name: dict(score.values) for name, score in subjects.items()}
     return StepResult({"scores": stored}, values | ({"latency": seconds} if seconds else {}))
 
 
-def _with_latency(score: SubjectScores, seconds: Sequence[float], spec: Spec) -> SubjectScores:
-    found = {name: value for name, value in percentiles(seconds).items() if name in spec.evaluation.metrics}
-    return score.model_copy(update={"values": {**score.values, **found}})
+def _score(
+    context: StepContext,
+    subject: str,
+    record: Record,
+    rows: Sequence[Row],
+    beside: Beside,
+    graders: Graders,
+    seconds: Sequence[float],
+) -> SubjectScores:
+    spec = context.subject.spec
+    scores = score_answers(
+        rows,
+        _answers(context, subject, record),
+        spec.evaluation.metrics,
+        spec.dataset.label,
+        context.contract(),
+        custom=spec.evaluation.custom_metrics,
+        open_grader=graders.open,
+        near=beside["near"],
+        measures=_measures(context, subject, record, seconds),
+    )
+    return mark_cut_off(scores, cut_off_rows(context, record, rows))
 
 
-def _answers(context: StepContext, record: Record) -> dict[str, str]:
-    data = compared_answers(context.registry.read(record.outputs["answers"]), context.contract())
-    return {answer["prompt_id"]: answer["text"] for answer in map(json.loads, data.splitlines())}
+def _answers(context: StepContext, subject: str, record: Record) -> Answers:
+    answers = compared_answers(context.registry.read(record.outputs["answers"]), context.contract())
+    errors = context.registry.read(record.outputs["errors"]) if "errors" in record.outputs else None
+    return read_answers(answers, errors, partial=_is_earlier(context, subject, record))
+
+
+def _is_earlier(context: StepContext, subject: str, record: Record) -> bool:
+    """Whether these are answers to other prompts, of a rival whose weights are lost."""
+    own = record.inputs.get("rivals", {}).get(subject, {})
+    return "earlier" in own or record.inputs["prompts"] != context.output("prepare", "prompts").digest
+
+
+def _measures(context: StepContext, subject: str, record: Record, seconds: Sequence[float]) -> dict[str, float]:
+    """Return what is known of the model itself."""
+    wanted = FIT_METRICS.intersection(context.subject.spec.evaluation.metrics)
+    fit = fit_values(wanted, context.records["train"].metrics) if wanted and subject == "tuned" else {}
+    measures = fit | percentiles(seconds)
+    return measures | cost_of(context, record, measures)

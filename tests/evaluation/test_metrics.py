@@ -5,26 +5,16 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scoring import row, scored
 
 from runner.contract.labels import build_labels
 from runner.data.prompts import prompt_of
-from runner.data.rows import Row
 from runner.errors import GituneError, Location
 from runner.evaluation.answers import canonical, same_answer
 from runner.evaluation.catalog import METRICS, validate_metrics
-from runner.evaluation.metrics import macro_f1, score_answers
+from runner.evaluation.metrics import score_answers
 from runner.evaluation.scores import SubjectScores
-
-
-def row(question, answer):
-    return Row(f"id-{question}", [{"role": "user", "content": question}, {"role": "assistant", "content": answer}])
-
-
-def scored(pairs, metrics=("exact_match",), label=None, contract=None):
-    """Score (reference, answer) pairs."""
-    rows = [row(f"question {number}", reference) for number, (reference, _) in enumerate(pairs)]
-    answers = {prompt_of(r).id: answer for r, (_, answer) in zip(rows, pairs, strict=True)}
-    return score_answers(rows, answers, metrics, label, contract)
+from runner.evaluation.stored import Answers
 
 
 @pytest.mark.parametrize(
@@ -85,20 +75,6 @@ def test_exact_match_of_a_field():
     assert scores.n == 4
 
 
-@pytest.mark.parametrize(
-    ("pairs", "expected"),
-    [
-        ([("a", "a"), ("b", "b")], 1.0),
-        ([("a", "b"), ("b", "a")], 0.0),
-        ([("a", "a"), ("a", "a"), ("b", "a")], 0.8 / 2),
-        ([("a", "a"), ("b", "zebra"), ("b", None)], 0.5),  # no class of its own, no credit
-        ([("a", "a"), ("a", "zebra")], 2 / 3),
-    ],
-)
-def test_macro_f1(pairs, expected):
-    assert macro_f1(pairs) == pytest.approx(expected)
-
-
 def test_macro_f1_reads_the_label_field_or_the_whole_answer():
     pairs = [('{"queue": "a", "n": 1}', '{"queue": "a"}'), ('{"queue": "b", "n": 2}', "b")]
     by_field = scored(pairs, ["macro_f1"], label="queue")
@@ -117,7 +93,7 @@ def test_format_compliance_is_added_and_counts_answers_by_kind():
 
 def test_rows_that_ask_the_same_share_the_answer():
     rows = [row("same", "a"), row("same", "b")]
-    scores = score_answers(rows, {prompt_of(rows[0]).id: "a"}, ["exact_match"], None, None)
+    scores = score_answers(rows, Answers.of({prompt_of(rows[0]).id: "a"}), ["exact_match"], None, None)
     assert scores.rows["exact_match"] == [1, 0]
 
 
@@ -129,7 +105,11 @@ def test_scores_survive_json():
 def test_a_missing_answer_is_an_error_not_a_wrong_answer():
     with pytest.raises(GituneError, match=r"1 of 2 test rows have no answer .*id-two"):
         score_answers(
-            [row("one", "a"), row("two", "b")], {prompt_of(row("one", "a")).id: "a"}, ["exact_match"], None, None
+            [row("one", "a"), row("two", "b")],
+            Answers.of({prompt_of(row("one", "a")).id: "a"}),
+            ["exact_match"],
+            None,
+            None,
         )
 
 

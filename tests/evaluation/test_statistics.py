@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+from scoring import macro_f1
 
-from runner.evaluation.metrics import macro_f1
 from runner.evaluation.statistics import bonett_price, clopper_pearson, fewest_rows, macro_f1_gain, mid_p_mcnemar
 
 

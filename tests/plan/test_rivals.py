@@ -190,6 +190,19 @@ def test_a_lost_champion_is_compared_on_rows_it_answered(world):
     assert champion_step(again.plan()) == step
 
 
+def test_rows_that_both_answered_are_scored(world):
+    release(world)
+    again = lose_weights(world, "1.1.0")
+    again.files = {**world.files, "data/c.jsonl": list(range(200, 260))}
+    ask(again, "1.2.0", 0.003, LAST)
+    _, outcome = again.apply(through="score")
+    assert outcome.error is None
+    found = scores(again, outcome)
+    rows = found["tuned"]["n"]
+    assert 0 < found["champion"]["n"] < rows
+    assert len(found["champion"]["unanswered"]) == rows - found["champion"]["n"]
+
+
 def test_a_lost_rival_beside_a_champion_that_answers(world):
     release(world)
     again = lose_weights(world, "1.0.0")

@@ -11,6 +11,7 @@ from runner.errors import Location
 from runner.evaluation.gates import judge
 from runner.evaluation.metrics import score_answers
 from runner.evaluation.scores import Scores
+from runner.evaluation.stored import Answers
 from runner.registry.facts import Artifact, Record
 from runner.report.build import build_report
 from runner.report.evidence import Evidence, Told
@@ -94,7 +95,8 @@ def pieces():
         "champion": answers_of(rows, lambda number: number < 30),
     }
     scores = {
-        name: score_answers(rows, texts, spec.evaluation.metrics, None, contract) for name, texts in answers.items()
+        name: score_answers(rows, Answers.of(texts), spec.evaluation.metrics, None, contract)
+        for name, texts in answers.items()
     }
     return {
         "spec": spec,
