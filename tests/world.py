@@ -106,6 +106,9 @@ class FakeEngine:
     def share(self, beginnings):
         pass
 
+    def chat(self, body):
+        return {"choices": [], "usage": {}}
+
     def answer(self, prompts, settings, report, sample=0, done=()):
         for prompt in prompts:
             if prompt.id in done:
@@ -203,6 +206,7 @@ def fake_weights(monkeypatch) -> None:
     monkeypatch.setattr("runner.inference.bulk.open_engine", FakeEngine)
     monkeypatch.setattr("runner.inference.bulk.available_cores", lambda: 1)
     monkeypatch.setattr("runner.inference.engine.open_engine", FakeEngine)
+    monkeypatch.setattr("runner.inference.probe.open_engine", FakeEngine)
     for module in ("context", "load"):
         name = f"runner.steps.{module}.materialize"
         monkeypatch.setattr(name, lambda ref, root, *_: BaseFiles(ref, root / "base", None))

@@ -36,6 +36,8 @@ class Answers:
     """The samples of each prompt, by prompt id."""
     errors: Mapping[str, str] = field(default_factory=dict)
     """What went wrong, by the id of a prompt without an answer."""
+    partial: bool = False
+    """Whether other prompts were asked, so that a missing answer is no surprise: the model can be asked no more."""
 
     @classmethod
     def of(cls, texts: Mapping[str, str]) -> Answers:
@@ -53,6 +55,8 @@ class Answers:
             GituneError: when an answer is missing that no error explains, or too many are.
         """
         missing = [at for at, prompt in enumerate(prompts) if prompt not in self.given]
+        if self.partial and len(missing) < len(rows):
+            return [self.given.get(prompt, ()) for prompt in prompts]
         lost = [at for at in missing if prompts[at] not in self.errors]
         if lost:
             raise GituneError(
@@ -69,12 +73,13 @@ class Answers:
         return [self.given.get(prompt, ()) for prompt in prompts]
 
 
-def read_answers(answers: bytes, errors: bytes | None) -> Answers:
+def read_answers(answers: bytes, errors: bytes | None, *, partial: bool = False) -> Answers:
     """Read the artifacts `answers` and `errors` of a prediction.
 
     Args:
         answers: JSONL, one object for each prompt and sample.
         errors: JSONL, one object for each prompt without an answer; None where all were answered.
+        partial: whether it was a prediction of other prompts.
     """
     samples: dict[str, list[tuple[int, Given]]] = defaultdict(list)
     for line in _lines(answers):
@@ -83,7 +88,7 @@ def read_answers(answers: bytes, errors: bytes | None) -> Answers:
     ordered = {
         prompt: [given for _, given in sorted(found, key=lambda sample: sample[0])] for prompt, found in samples.items()
     }
-    return Answers(ordered, {line["prompt_id"]: line["error"] for line in _lines(errors or b"")})
+    return Answers(ordered, {line["prompt_id"]: line["error"] for line in _lines(errors or b"")}, partial)
 
 
 def _lines(data: bytes) -> Iterator[dict[str, Any]]:

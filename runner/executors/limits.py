@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from runner.executors.crew import require_going
+from runner.inference.probe import is_probed
 from runner.plan.decision import PREDICT_STEPS
 from runner.plan.model import PlannedStep
 from runner.plan.subject import Subject
@@ -42,6 +43,9 @@ def need_of(planned: PlannedStep, subject: Subject, device: str) -> Need:
         return Need(0, gpu=True) if device == "cuda" else Need(size)
     if planned.step in (*PREDICT_STEPS, "deploy"):
         return Need(0, gpu=True) if device == "cuda" and engine == "transformers" else Need(subject.base.size)
+    if planned.step == "score" and is_probed(subject.spec.evaluation.metrics):
+        # Base, tuned and champion are open side by side.
+        return Need(0, gpu=True) if device == "cuda" and engine == "transformers" else Need(3 * subject.base.size)
     return Need()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from runner.errors import UsageError
 from runner.executors.work import StepWork
+from runner.inference.probe import is_probed
 from runner.plan.decision import Decision
 from runner.plan.walk import Walk
 from runner.progress import Report
@@ -59,6 +60,8 @@ def rescore(walk: Walk, registry: Registry, cache: Path, scratch: Path, report: 
         if decision.action in ("REUSE", "NONE") and not judged_long_ago:
             walk.settle(decision)
             continue
+        if step == "score" and is_probed(walk.subject.spec.evaluation.metrics):
+            raise _needs_models(walk)
         if step not in WITHOUT_MODEL or (decision.action != "RUN" and not judged_long_ago):
             raise _no_answers(walk, decision)
         folder = scratch / step
@@ -83,6 +86,15 @@ def rescore(walk: Walk, registry: Registry, cache: Path, scratch: Path, report: 
         walk.settle(decision, record)
         ran.append(step)
     return Rescored(walk.released is not None, tuple(ran), walk.records["gate"].metrics, walk.records["score"].metrics)
+
+
+def _needs_models(walk: Walk) -> UsageError:
+    spec = walk.subject.spec
+    return UsageError(
+        f"{spec.name} {spec.version} cannot be scored without its models: latency, or a cost that it is part of, is "
+        "measured with them",
+        hint="`gitune apply --through evaluate` does it; or leave that metric out for now",
+    )
 
 
 def _no_answers(walk: Walk, decision: Decision) -> UsageError:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from runner.progress import Progress, Report
 
 _MINUTE, _HOUR = 60, 3600
+_SOON = 1.0
+"""Seconds before which a pace means nothing."""
 
 ANSWERING = "answering"
 """What engines call it."""
@@ -29,25 +31,25 @@ class Pace:
 
     def count(self) -> None:
         """Note one more answer, and tell of it."""
+        # Measured from the first one on: loading the model is no part of the pace.
+        if self._started is None:
+            self._started = self.clock()
         self.done += 1
         self._fresh += 1
         self(Progress(ANSWERING))
 
     def __call__(self, progress: Progress) -> None:
         """Pass on a sign of life."""
-        # Loading the model is no part of the pace.
-        if self._started is None:
-            self._started = self.clock()
         if progress.what == ANSWERING:
             progress = replace(progress, done=self.done, total=self.total, unit="answers", note=self._note())
         self.report(progress)
 
     def _note(self) -> str:
-        seconds = self.clock() - (self._started or 0.0)
-        if not self._fresh or seconds <= 0:
+        seconds = 0.0 if self._started is None else self.clock() - self._started
+        if seconds < _SOON:
             return ""
-        rate = self._fresh / seconds
-        return f"{rate:.1f}/s, {_words((self.total - self.done) / rate)} left"
+        rate = (self._fresh - 1) / seconds
+        return f"{rate:.1f}/s, {_words((self.total - self.done) / rate)} left" if rate else ""
 
 
 def _words(seconds: float) -> str:

@@ -264,8 +264,9 @@ class Walk:
 
     def _score_inputs(self) -> keys.Inputs:
         prepared, trained, measures = self.records["prepare"], self.records.get("train"), self.subject.measures
-        answers = answered(self.records)
-        return keys.score_inputs(self.subject.spec, prepared, answers, self._contract, trained, measures=measures)
+        spec, answers = self.subject.spec, answered(self.records)
+        inputs = keys.score_inputs(spec, prepared, answers, self._contract, trained, measures=measures)
+        return inputs | keys.probe_inputs(spec, answers)
 
     def _gate_of(self, released: Version) -> Decision:
         """Gates decide a release, once: the bad version, being live, must not block the way back."""

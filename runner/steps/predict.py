@@ -7,7 +7,7 @@ is stored apart, as an error and not as a wrong answer; more than a few of those
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from runner.inference.answer_log import AnswerLog
 from runner.inference.bulk import answer_all
 from runner.inference.engine import Answer, ModelFiles, Refused
 from runner.inference.pace import Pace
+from runner.inference.probe import Asked
 from runner.plan.decision import RIVAL_OUTPUTS
 from runner.plan.rivals import CHAMPION, is_champion_alone
 from runner.progress import Progress, Report
@@ -33,15 +34,6 @@ TOLERATED = 0.02
 _TOLD = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Who is asked, and how answers are written."""
-
-    engine: str
-    model: ModelFiles
-    settings: Generation
-
-
 def run(context: StepContext, step: Step) -> StepResult:
     """Answer every test prompt.
 
@@ -51,7 +43,7 @@ def run(context: StepContext, step: Step) -> StepResult:
     """
     if step == "predict_champion" and not is_champion_alone(context.rivals):
         return _predict_several(context)
-    return _predict(context, step, _asked(context, step), context.state)
+    return _predict(context, step, asked_in(context, step), context.state)
 
 
 def _predict_several(context: StepContext) -> StepResult:
@@ -66,7 +58,7 @@ def _predict_several(context: StepContext) -> StepResult:
         else:
             context.report(Progress(f"asking {rival.name}"))
             started = datetime.now(UTC)
-            asked = _as_released(context, rival.version)
+            asked = as_released(context, rival.version)
             result = _predict(context, "predict_champion", asked, context.state / rival.key)
             parts.append(StepPart(rival.inputs, result, started, datetime.now(UTC)))
         suffix = "" if rival.subject == CHAMPION else f".{rival.subject}"
@@ -153,17 +145,19 @@ def _numbered(values: dict[str, Any], answer: Answer) -> dict[str, Any]:
     return values | ({"sample": answer.sample} if answer.sample else {})
 
 
-def _asked(context: StepContext, step: Step) -> Asked:
+def asked_in(context: StepContext, step: Step) -> Asked:
+    """Return who answers in a step."""
     subject = context.subject
     if step == "predict_champion" and context.champion is not None:
-        return _as_released(context, context.champion)
+        return as_released(context, context.champion)
     model = ModelFiles(context.base(), None)
     if step == "predict_tuned":
         model = ModelFiles.tuned(model.base, context.registry.fetch(context.output("train", "adapter")))
     return Asked(subject.spec.engine, model, subject.spec.evaluation.generation)
 
 
-def _as_released(context: StepContext, version: Version) -> Asked:
+def as_released(context: StepContext, version: Version) -> Asked:
+    """Return a released version as it was released: its own weights, engine and settings."""
     content = version.content
     model = ModelFiles.tuned(context.base(context.base_of(content)), context.registry.fetch(content.adapter))
     return Asked(content.engine, model, Generation(**content.generation))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from runner.data.rows import Row
 from runner.evaluation.cut_off import mark_cut_off
@@ -12,56 +13,77 @@ from runner.evaluation.graders import Graders
 from runner.evaluation.metrics import score_answers
 from runner.evaluation.scores import Scores, SubjectScores
 from runner.evaluation.stored import Answers, read_answers
+from runner.inference.probe import percentiles
 from runner.plan.decision import answered
 from runner.registry.facts import Record
-from runner.steps.beside import beside_rows, compared_answers, compared_rows, cut_off_rows
+from runner.steps.beside import Beside, beside_rows, compared_answers, compared_rows, cut_off_rows
 from runner.steps.context import StepContext, StepResult
 from runner.steps.outside import cost_of, open_graders
+from runner.steps.probing import probe_models
 
 
 def run(context: StepContext) -> StepResult:
     """Score every subject that answered, on the same rows with the same contract."""
     contract = context.contract()
     rows = compared_rows(context.rows("test"), contract)
+    beside = beside_rows(context, rows, contract)
+    seconds = probe_models(context)
     with open_graders(context) as graders:
         subjects = {
-            subject: _score(context, subject, record, rows, graders)
+            subject: _score(context, subject, record, rows, beside, graders, seconds.get(subject, []))
             for subject, record in answered(context.records).items()
         }
         judges = graders.agreements()
     groups = [row.group or row.id for row in rows] if any(row.group for row in rows) else None
-    beside = beside_rows(context, rows, contract)
     scores = Scores(rows=[row.id for row in rows], groups=groups, subjects=subjects, judges=judges, **beside)
     # Without indentation: that takes the slow encoder, and there are numbers for every row.
     plain = json.dumps(scores.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, allow_nan=False)
     stored = context.registry.put_bytes(plain.encode() + b"\n")
-    told = {name: score.values for name, score in subjects.items()}
+    told: dict[str, Any] = {name: dict(score.values) for name, score in subjects.items()}
     agreed = {name: found.model_dump(mode="json") for name, found in judges.items()}
-    return StepResult({"scores": stored}, told | ({"judges": agreed} if agreed else {}))
+    beside_values = {"judges": agreed, "latency": seconds}
+    return StepResult({"scores": stored}, told | {name: found for name, found in beside_values.items() if found})
 
 
-def _score(context: StepContext, subject: str, record: Record, rows: Sequence[Row], graders: Graders) -> SubjectScores:
+def _score(
+    context: StepContext,
+    subject: str,
+    record: Record,
+    rows: Sequence[Row],
+    beside: Beside,
+    graders: Graders,
+    seconds: Sequence[float],
+) -> SubjectScores:
     spec = context.subject.spec
-    measures = _fit(context, subject)
     scores = score_answers(
         rows,
-        _answers(context, record),
+        _answers(context, subject, record),
         spec.evaluation.metrics,
         spec.dataset.label,
         context.contract(),
         custom=spec.evaluation.custom_metrics,
         open_grader=graders.open,
-        measures={**measures, **cost_of(context, record, measures)},
+        near=beside["near"],
+        measures=_measures(context, subject, record, seconds),
     )
     return mark_cut_off(scores, cut_off_rows(context, record, rows))
 
 
-def _answers(context: StepContext, record: Record) -> Answers:
+def _answers(context: StepContext, subject: str, record: Record) -> Answers:
+    answers = compared_answers(context.registry.read(record.outputs["answers"]), context.contract())
     errors = context.registry.read(record.outputs["errors"]) if "errors" in record.outputs else None
-    return read_answers(compared_answers(context.registry.read(record.outputs["answers"]), context.contract()), errors)
+    return read_answers(answers, errors, partial=_is_earlier(context, subject, record))
 
 
-def _fit(context: StepContext, subject: str) -> Mapping[str, float]:
-    """Return what is known of the training of the model itself."""
+def _is_earlier(context: StepContext, subject: str, record: Record) -> bool:
+    """Whether these are answers to other prompts, of a rival whose weights are lost."""
+    own = record.inputs.get("rivals", {}).get(subject, {})
+    return "earlier" in own or record.inputs["prompts"] != context.output("prepare", "prompts").digest
+
+
+def _measures(context: StepContext, subject: str, record: Record, seconds: Sequence[float]) -> dict[str, float]:
+    """Return what is known of the model itself."""
     wanted = FIT_METRICS.intersection(context.subject.spec.evaluation.metrics)
-    return fit_values(wanted, context.records["train"].metrics) if wanted and subject == "tuned" else {}
+    fit = fit_values(wanted, context.records["train"].metrics) if wanted and subject == "tuned" else {}
+    measures = fit | percentiles(seconds)
+    return measures | cost_of(context, record, measures)

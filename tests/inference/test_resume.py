@@ -14,9 +14,10 @@ from runner.inference import bulk
 from runner.inference.answer_log import FILE, AnswerLog
 from runner.inference.engine import Answer, ModelFiles
 from runner.inference.pace import Pace
+from runner.inference.probe import Asked
 from runner.progress import Progress, silent
 from runner.spec.models import Generation
-from runner.steps.predict import Asked, _reply
+from runner.steps.predict import _reply
 
 PROMPTS = [Prompt(f"{number:016x}", [{"role": "user", "content": str(number)}]) for number in range(3)]
 ANSWERS = [Answer(prompt.id, "Ä\u2028line", "stop", 1, 2, 0.5) for prompt in PROMPTS]
@@ -128,7 +129,15 @@ def test_the_pace_is_told_with_what_is_left():
     told, clock = [], itertools.count(step=2).__next__
     pace = Pace(told.append, 10, 100, clock)
     pace(Progress("loading"))
-    pace.count()
-    pace.count()
-    assert told[0] == Progress("loading")
-    assert told[-1] == Progress("answering", 12, 100, "answers", "0.5/s, 3 min left")
+    pace(Progress("answering"))
+    # Every look at the clock takes two seconds: the first answer at 0, the third told at 6.
+    for _ in range(3):
+        pace.count()
+    assert told[:2] == [Progress("loading"), Progress("answering", 10, 100, "answers")]
+    assert told[-1] == Progress("answering", 13, 100, "answers", "0.3/s, 4 min left")
+
+
+def test_no_pace_is_told_of_a_moment():
+    told = []
+    Pace(told.append, 0, 100, lambda: 5.0).count()
+    assert told[-1] == Progress("answering", 1, 100, "answers")

@@ -87,20 +87,3 @@ def test_an_adapter_of_a_released_version_is_lost_and_never_trained_again(reposi
     (blocked,) = [step for step in plan.specs[0].steps if step.fault]
     assert "its artifacts are lost" in blocked.reason
     assert world_again.registry.live("bot", "production").version == "1.1.0"
-
-
-def test_a_champion_whose_weights_are_lost_is_told_by_the_plan(repository):
-    """It would have to answer new test rows, and cannot."""
-    repository.branch = "main"
-    repository.apply()
-    adapter = repository.registry.version("bot", repository.spec["version"]).content.adapter
-    (file,) = repository.registry.fetch(adapter).iterdir()
-    (repository.root / "registry" / "store" / blob_key(digest_file(file))).unlink()
-    world_again = world.World(repository.root)
-    world_again.spec = {**repository.spec, "version": "1.1.0"}
-    world_again.files = {**repository.files, "data/new.jsonl": list(range(700, 760))}
-    _, outcome = world_again.apply()
-    assert (outcome.error, outcome.exit_code) == (None, 1)
-    assert "the champion 1.0.0 is released but its artifacts are lost" in outcome.blocked
-    blocked = world_again.plan().specs[0].step("predict_champion")
-    assert (blocked.action, blocked.reason_code) == ("BLOCKED", "released_lost")

@@ -36,7 +36,7 @@ def test_json_is_the_published_shape(world):
     }
     assert set(shown["specs"][0]) == {
         *("name", "version", "file", "champion", "steps"),
-        *("live", "class", "flags", "removed"),
+        *("live", "rivals", "class", "flags", "removed"),
     }
     assert set(shown["specs"][0]["steps"][0]) == {
         *(
