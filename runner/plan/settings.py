@@ -59,7 +59,7 @@ def _settings(step: Step, walk: Walk) -> Inputs:
         case "predict_base" | "predict_tuned":
             return keys.predict_inputs(base.digest, None, engine, generation, "", base.chat_template)
         case "score":
-            return keys.score_inputs(spec, _UNKNOWN, {}, contract, walk.subject.measures)
+            return keys.score_inputs(spec, _UNKNOWN, {}, contract, measures=walk.subject.measures)
         case "gate":
             champion = walk.champion
             return keys.gate_inputs(spec, _UNKNOWN, champion.version if champion else None, walk.rival_names)
