@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from runner import git
+from runner.cli.configuration import read_config
 from runner.cli.repository import cache_folder, find_root
 from runner.contract.contract import build_contract
 from runner.digest import digest_bytes
@@ -23,7 +24,7 @@ from runner.registry.facts import Step
 from runner.registry.namespaces import check_namespace
 from runner.registry.registry import Registry, open_namespace, open_registry
 from runner.registry.store import Store, open_store
-from runner.spec.config import Config, load_config
+from runner.spec.config import Config
 from runner.spec.known import KnownDocuments
 from runner.spec.load import load_specs
 
@@ -45,8 +46,8 @@ class Project:
 
     @cached_property
     def config(self) -> Config:
-        """registry/config.yaml."""
-        return load_config(self.root, self._known)
+        """registry/config.yaml, of the commit that GITUNE_CONFIG_FROM names where it is set."""
+        return read_config(self.root, self._known)
 
     @cached_property
     def store(self) -> Store:

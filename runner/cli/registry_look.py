@@ -6,6 +6,7 @@ The short listing answers within what importing our models alone would cost, so 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,11 +50,11 @@ def _store(root: Path) -> Store:
     """Open the store; a configuration of the usual form is not parsed as a whole for a listing."""
     file = root / "registry" / "config.yaml"
     plain = _PLAIN_STORE.findall(file.read_bytes()) if file.is_file() else [b"registry/store"]
-    if len(plain) == 1:
+    if len(plain) == 1 and not os.environ.get("GITUNE_CONFIG_FROM"):
         return open_store(plain[0].decode(), root)
-    from runner.spec.config import load_config
+    from runner.cli.configuration import read_config
 
-    return open_store(load_config(root).store, root)
+    return open_store(read_config(root).store, root)
 
 
 def _short(entry: inventory.Name) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`registry/config.yaml` -> `Config`: what the repository's owners decide, and a spec may not.
 
-`load_config(root)`. Read it from the base branch where a stranger's pull request is planned.
+`load_config(root)`. Where a stranger's pull request is planned, `GITUNE_CONFIG_FROM` has it read from the base branch
+(`cli.configuration`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from runner.spec.known import KnownDocuments
 from runner.spec.models import Gate, Margin, MetricName, Rival, Section
 from runner.spec.services import Embeddings, Endpoint, MetricCommand, Named, TokenPrice, unique_names
 from runner.spec.validation import tell, validated
-from runner.spec.yaml_file import read_yaml
+from runner.spec.document import Document
+from runner.spec.yaml_file import parse_yaml, read_yaml
 
 CONFIG_FILE = "registry/config.yaml"
 
@@ -196,7 +198,19 @@ def load_config(root: Path, known: KnownDocuments | None = None) -> Config:
     file = root / CONFIG_FILE
     if not file.is_symlink() and not file.exists():
         return Config()
-    document = read_yaml(file, root, known)
+    return _configured(read_yaml(file, root, known))
+
+
+def parse_config(data: bytes, name: str) -> Config:
+    """Read the configuration of another commit from its bytes; `name` is what errors call it.
+
+    Raises:
+        SpecError: with everything that is wrong with it.
+    """
+    return _configured(parse_yaml(data, name))
+
+
+def _configured(document: Document) -> Config:
     if document.data is None and not document.findings:
         return Config()
     config, findings = validated(Config, document)

@@ -32,10 +32,23 @@ def read_yaml(path: Path, root: Path, known: KnownDocuments | None = None) -> Do
     data = _read_bytes(path, root, name)
     if known is not None and (found := known.find(data, name)) is not None:
         return found
-    document = _parse(_decode(data, name), name)
+    document = parse_yaml(data, name)
     if known is not None:
         known.add(data, document)
     return document
+
+
+def parse_yaml(data: bytes, name: str) -> Document:
+    """Parse the bytes of one YAML document, such as a file of another commit.
+
+    Args:
+        data: the bytes.
+        name: what errors call them.
+
+    Raises:
+        SpecError: when they are no YAML document of plain data.
+    """
+    return _parse(_decode(data, name), name)
 
 
 def _parse(text: str, name: str) -> Document:
