@@ -13,6 +13,7 @@ from runner.cli.planning import Planned
 from runner.cli.progress import Narrator
 from runner.cli.project import Project, cache_folder
 from runner.errors import GituneError
+from runner.evaluation.outside import missing_variables
 from runner.executors.local import LocalExecutor
 from runner.plan.model import Plan
 from runner.plan.undone import undone
@@ -24,6 +25,7 @@ TERMINATED = 143
 
 def run_plan(project: Project, planned: Planned, parallel: int) -> list[Outcome]:
     """Do what the plan says, `parallel` specs at a time."""
+    _require_keys(planned)
     request, parallel = planned.request, max(1, min(parallel, _busy(planned.plan)))
     idle = frozenset(spec.name for spec in planned.plan.specs if spec.removed is None and up_to_date(spec))
     with _ended_by_sigterm(), Narrator(several=parallel > 1, idle=idle) as narrator:
@@ -34,6 +36,17 @@ def run_plan(project: Project, planned: Planned, parallel: int) -> list[Outcome]
     for outcome in outcomes:
         outcome.logs = executor.logs.get(outcome.name, {})
     return outcomes
+
+
+def _require_keys(planned: Planned) -> None:
+    """Refuse before hours of training what its scoring could not ask then."""
+    for subject in planned.subjects:
+        steps = [spec.step("score") for spec in planned.plan.specs if spec.name == subject.spec.name]
+        if not any(step.action in ("RUN", "DEPENDS") for step in steps):
+            continue
+        for name, who in missing_variables(subject.spec, subject.config).items():
+            message = f"{subject.spec.name}: {who} needs ${name}, which is not set"
+            raise GituneError(message, hint="set it in the environment of the apply, or stop before: --through train")
 
 
 def _busy(plan: Plan) -> int:

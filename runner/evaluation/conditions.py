@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from runner.errors import GituneError
 from runner.evaluation.catalog import FORMAT_COMPLIANCE, Metric, metric_of, validate_metrics
+from runner.evaluation.fit import FIT_METRICS
 from runner.evaluation.paired import described
 from runner.evaluation.words import amount, number
 from runner.spec.models import CustomMetric, Gate, Margin
@@ -54,6 +55,8 @@ def _faults(gate: Gate, metric: Metric, slices: Sequence[str]) -> Iterator[tuple
         yield f"{gate.metric} does not lie between 0 and 1", "write `relative`, a share of the other model's value"
     if margin is not None and margin.error_reduction and metric.better == "lower":
         yield f"less {gate.metric} is better, so it has no errors to reduce", "write `relative`"
+    if gate.rival and gate.metric in FIT_METRICS:
+        yield f"{gate.metric} is of the tuned model's training, and no other model is measured by it", "write `at_most`"
     if metric.kind == "measure" and gate.proof:
         yield f"{gate.metric} is measured once and has no interval, so nothing can be proven", "leave `proof` out"
     if gate.slice is not None and metric.kind == "measure":

@@ -7,6 +7,7 @@ Light, for it is on every plan's path; `evaluation.graders` opens what is descri
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -138,6 +139,20 @@ def command_paths(config: Config) -> list[str]:
     """Return what may be files of the repository among programs' arguments and files."""
     paths = [path for entry in config.metrics for path in (*entry.command, *entry.files)]
     return sorted({path for path in paths if is_repository_path(path)})
+
+
+def missing_variables(spec: Spec, config: Config) -> dict[str, str]:
+    """Return the environment variables that a scoring needs and that are not set, with who needs each."""
+    found: dict[str, str] = {}
+    for _, custom in _used(spec):
+        if custom.command is not None:
+            entry = find_named(config.metrics, custom.command, "metrics")
+            found |= {name: f"the metric program {entry.name}" for name in entry.env if name not in os.environ}
+        elif custom.judge is not None:
+            endpoint = find_named(config.endpoints, custom.judge, "endpoints")
+            if endpoint.api_key_env and not os.environ.get(endpoint.api_key_env, "").strip():
+                found[endpoint.api_key_env] = f"endpoint {endpoint.name}"
+    return found
 
 
 def is_outside(custom: CustomMetric) -> bool:

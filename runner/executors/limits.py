@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from runner.executors.crew import require_going
-from runner.inference.probe import is_probed
 from runner.plan.decision import PREDICT_STEPS
 from runner.plan.model import PlannedStep
 from runner.plan.subject import Subject
@@ -43,7 +42,7 @@ def need_of(planned: PlannedStep, subject: Subject, device: str) -> Need:
         return Need(0, gpu=True) if device == "cuda" else Need(size)
     if planned.step in (*PREDICT_STEPS, "deploy"):
         return Need(0, gpu=True) if device == "cuda" and engine == "transformers" else Need(subject.base.size)
-    if planned.step == "score" and is_probed(subject.spec.evaluation.metrics):
+    if planned.step == "score" and subject.is_probed:
         # Base, tuned and champion are open side by side.
         return Need(0, gpu=True) if device == "cuda" and engine == "transformers" else Need(3 * subject.base.size)
     return Need()

@@ -29,7 +29,6 @@ from runner.executors.executor import Tell
 from runner.executors.flights import Flights
 from runner.executors.limits import Limits, need_of
 from runner.executors.work import StepWork, Work
-from runner.inference.probe import is_probed
 from runner.models.cores import available_cores
 from runner.models.memory import main_memory, training_memory
 from runner.plan.decision import PREDICT_STEPS, Decision
@@ -226,7 +225,7 @@ def _record(
 
 def _is_heavy(step: Step, subject: Subject) -> bool:
     """Whether a step needs a process of its own."""
-    return step in HEAVY or (step == "score" and bool(subject.measures or is_probed(subject.spec.evaluation.metrics)))
+    return step in HEAVY or (step == "score" and bool(subject.measures or subject.is_probed))
 
 
 def _forget_old(folder: Path) -> None:

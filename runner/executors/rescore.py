@@ -14,7 +14,6 @@ from typing import Any
 
 from runner.errors import UsageError
 from runner.executors.work import StepWork
-from runner.inference.probe import is_probed
 from runner.plan.decision import Decision
 from runner.plan.walk import Walk
 from runner.progress import Report
@@ -60,7 +59,7 @@ def rescore(walk: Walk, registry: Registry, cache: Path, scratch: Path, report: 
         if decision.action in ("REUSE", "NONE") and not judged_long_ago:
             walk.settle(decision)
             continue
-        if step == "score" and is_probed(walk.subject.spec.evaluation.metrics):
+        if step == "score" and walk.subject.is_probed:
             raise _needs_models(walk)
         if step not in WITHOUT_MODEL or (decision.action != "RUN" and not judged_long_ago):
             raise _no_answers(walk, decision)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from runner.data.prompts import Prompt
     from runner.spec.models import Generation
 
-PROBED = frozenset({"latency_p50", "latency_p95", "cost_per_1000"})
+COST = "cost_per_1000"
+
+PROBED = frozenset({"latency_p50", "latency_p95", COST})
 """Metrics that ask for it."""
 
 PROMPTS = 20
@@ -40,9 +42,9 @@ class Asked:
     """How it writes."""
 
 
-def is_probed(metrics: Collection[str]) -> bool:
-    """Whether a spec's metrics ask how long an answer takes."""
-    return not PROBED.isdisjoint(metrics)
+def is_probed(metrics: Collection[str], *, by_token: bool = False) -> bool:
+    """Whether a spec's metrics ask how long an answer takes; a cost does not where answers are paid by the token."""
+    return not (PROBED - {COST} if by_token else PROBED).isdisjoint(metrics)
 
 
 def probe(models: Mapping[str, Asked], prompts: Sequence[Prompt], report: Report) -> dict[str, list[float]]:

@@ -12,7 +12,6 @@ from typing import Any
 
 from runner.digest import digest_bytes, digest_json
 from runner.evaluation.fit import FIT_METRICS
-from runner.inference.probe import is_probed
 from runner.models.base import BaseRef
 from runner.registry.facts import Content, Record, Step
 from runner.spec.models import Gate, Generation, Section, Spec, Training
@@ -204,10 +203,8 @@ def _losses(spec: Spec, trained: Record | None) -> str | None:
     return digest_json([trained.metrics.get("train_loss"), trained.metrics.get("validation_loss")])
 
 
-def probe_inputs(spec: Spec, answers: Mapping[str, Record]) -> Inputs:
-    """Return what of a scoring depends on the models themselves: whose latency it measures; empty where it does not."""
-    if not is_probed(spec.evaluation.metrics):
-        return {}
+def probe_inputs(answers: Mapping[str, Record]) -> Inputs:
+    """Return what of a scoring that measures latency depends on the models themselves."""
     models = {
         subject: record.inputs.get("rivals", {}).get(subject, record.inputs) for subject, record in answers.items()
     }

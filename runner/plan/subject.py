@@ -11,9 +11,11 @@ from runner.contract.contract import contract_digest_input
 from runner.data.sources import source_files
 from runner.errors import GituneError, Problem, SpecError
 from runner.evaluation.conditions import validate_gates
+from runner.evaluation.fit import FIT_METRICS
 from runner.evaluation.measurable import validate_measurable
-from runner.evaluation.outside import read_measures
+from runner.evaluation.outside import COST, read_measures
 from runner.file_index import FileIndex
+from runner.inference.probe import is_probed
 from runner.models.base import BaseRef, resolve_base
 from runner.spec.config import Config
 from runner.spec.known import KnownDocuments
@@ -44,6 +46,12 @@ class Subject:
     def spec(self) -> Spec:
         """The parsed spec."""
         return self.loaded.spec
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether scoring asks the models how long an answer takes."""
+        prices = (self.measures or {}).get(COST) or {}
+        return is_probed(self.spec.evaluation.metrics, by_token="input_per_million" in prices)
 
 
 def gather_all(
@@ -135,20 +143,35 @@ def read_contract(loaded: LoadedSpec) -> object:
 def _check_judgeable(loaded: LoadedSpec) -> None:
     """Refuse before hours of training what could only fail after it."""
     evaluation = loaded.spec.evaluation
-    path = "evaluation.metrics"
     try:
         validate_measurable(evaluation, loaded.where("evaluation.custom_metrics"))
-        path = "evaluation.gates"
-        has_contract = evaluation.output_format != "none"
-        validate_gates(
-            evaluation.gates,
-            evaluation.metrics,
-            has_contract=has_contract,
-            custom=evaluation.custom_metrics,
-            slices=evaluation.slices,
-        )
+        _check_validation(loaded.spec)
+    except SpecError:
+        raise
     except GituneError as error:
-        raise SpecError([Problem(error.message, loaded.where(path), error.hint)]) from error
+        raise SpecError([Problem(error.message, loaded.where("evaluation.metrics"), error.hint)]) from error
+    problems = []
+    for number, gate in enumerate(evaluation.gates):
+        try:
+            validate_gates(
+                [gate],
+                evaluation.metrics,
+                has_contract=evaluation.output_format != "none",
+                custom=evaluation.custom_metrics,
+                slices=evaluation.slices,
+            )
+        except GituneError as error:
+            problems.append(Problem(error.message, loaded.where(f"evaluation.gates.{number}"), error.hint))
+    if problems:
+        raise SpecError(problems)
+
+
+def _check_validation(spec: Spec) -> None:
+    """Refuse losses of a validation split that has no rows."""
+    wanted = sorted(FIT_METRICS.intersection(spec.evaluation.metrics))
+    if wanted and not spec.dataset.validation and not spec.dataset.split.validation:
+        hint = "set dataset.split.validation, or name files under dataset.validation"
+        raise GituneError(f"{', '.join(wanted)}: there are no validation rows", hint=hint)
 
 
 def _check_served(loaded: LoadedSpec, base: BaseRef) -> None:

@@ -266,7 +266,7 @@ class Walk:
         prepared, trained, measures = self.records["prepare"], self.records.get("train"), self.subject.measures
         spec, answers = self.subject.spec, answered(self.records)
         inputs = keys.score_inputs(spec, prepared, answers, self._contract, trained, measures=measures)
-        return inputs | keys.probe_inputs(spec, answers)
+        return inputs | (keys.probe_inputs(answers) if self.subject.is_probed else {})
 
     def _gate_of(self, released: Version) -> Decision:
         """Gates decide a release, once: the bad version, being live, must not block the way back."""

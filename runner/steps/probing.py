@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runner.inference.probe import is_probed, probe
+from runner.inference.probe import probe
 from runner.registry.facts import Step
 from runner.steps.context import StepContext
 
@@ -13,7 +13,7 @@ _OWN: Mapping[str, Step] = {"base": "predict_base", "tuned": "predict_tuned"}
 
 def probe_models(context: StepContext) -> dict[str, list[float]]:
     """Return the seconds of a few answers by subject; nothing where no metric of the spec asks for that."""
-    if not is_probed(context.subject.spec.evaluation.metrics):
+    if not context.subject.is_probed:
         return {}
     from runner.steps.predict import as_released, asked_in
 

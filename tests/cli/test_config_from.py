@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
@@ -44,7 +45,7 @@ def test_a_mistake_there_is_told_with_its_place(world, monkeypatch, capsys):
     subprocess.run(["git", "branch", "wrong"], cwd=world.root, check=True)
     (world.root / "registry/config.yaml").write_text("")
     monkeypatch.setenv("GITUNE_CONFIG_FROM", "wrong")
-    assert run(world, "plan") == 5
+    assert run(world, "plan") != 0
     assert "wrong:registry/config.yaml:1:" in capsys.readouterr().err
 
 
@@ -52,3 +53,20 @@ def test_an_unknown_branch_is_an_error(world, monkeypatch, capsys):
     monkeypatch.setenv("GITUNE_CONFIG_FROM", "origin/main")
     assert run(world, "plan") != 0
     assert "GITUNE_CONFIG_FROM names origin/main, and there is no such commit here" in capsys.readouterr().err
+
+
+def test_a_key_that_is_not_set_stops_an_apply_before_it_trains(world, monkeypatch, capsys):
+    monkeypatch.delenv("TEST_JUDGE_KEY", raising=False)
+    endpoint = {"name": "big", "url": "http://127.0.0.1:9/v1", "model": "m", "api_key_env": "TEST_JUDGE_KEY"}
+    (world.root / "registry/config.yaml").write_text(json.dumps({"endpoints": [endpoint]}))
+    (world.root / "specs/bot/rubric.md").write_text("Is it polite?")
+    evaluation = world.spec["evaluation"]
+    evaluation["custom_metrics"] = [{"name": "polite", "judge": "big", "rubric": "rubric.md"}]
+    evaluation["metrics"].append("polite")
+    commit(world, "a judge")
+    assert run(world, "plan") == 0
+    assert run(world, "apply", "--yes") == 1
+    said = capsys.readouterr().err
+    assert "bot: endpoint big needs $TEST_JUDGE_KEY, which is not set" in said
+    assert not list(world.registry.records("prepare"))
+    assert run(world, "apply", "--yes", "--through", "train") == 0

@@ -276,6 +276,7 @@ def test_parts_of_scores_speak_of_the_same_rows(broken):
     ("gate", "message"),
     [
         ({"metric": "latency_p50", "beats": "base", "by": {"points": 10}}, "does not lie between 0 and 1"),
+        ({"metric": "overfit_gap", "beats": "base"}, "no other model is measured by it"),
         ({"metric": "latency_p50", "at_most": 2, "proof": "strict"}, "has no interval, so nothing can be proven"),
         ({"metric": "latency_p50", "at_most": 2, "slice": "language"}, "has no slices"),
         ({"metric": "answer_tokens", "beats": "base", "by": {"error_reduction": "10%"}}, "write `relative`"),

@@ -220,3 +220,30 @@ def test_a_metric_that_is_new_is_told_by_its_name_alone(world):
     assert not [path for path in told(without, first) if "rubric" in path or "model" in path]
     write("specs/bot/rubric.md", "Is it kind?")(world)
     assert told(first, step_inputs(subject(world))) == ["evaluation.custom_metrics.polite.rubric"]
+
+
+def test_wrong_gates_are_all_told_each_at_its_line(tmp_path):
+    world = World(tmp_path)
+    world.spec["evaluation"]["metrics"] = ["exact_match", "latency_p50", "overfit_gap"]
+    world.spec["evaluation"]["gates"] = [
+        {"metric": "exact_match", "beats": "base"},
+        {"metric": "latency_p50", "at_most": 1, "proof": "strict"},
+        {"metric": "overfit_gap", "beats": "base"},
+    ]
+    with pytest.raises(SpecError) as refused:
+        world.plan()
+    lines = [problem.where.line for problem in refused.value.problems]
+    assert len(lines) == 2
+    assert lines[0] < lines[1]
+    assert [problem.message for problem in refused.value.problems] == [
+        "latency_p50 at most 1 s, proven: latency_p50 is measured once and has no interval, so nothing can be proven",
+        "overfit_gap beats base: overfit_gap is of the tuned model's training, and no other model is measured by it",
+    ]
+
+
+def test_losses_of_a_validation_split_without_rows_are_refused(tmp_path):
+    world = World(tmp_path)
+    world.spec["evaluation"]["metrics"] = ["exact_match", "validation_loss"]
+    world.spec["dataset"]["split"]["validation"] = 0
+    with pytest.raises(SpecError, match="validation_loss: there are no validation rows"):
+        world.plan()

@@ -61,3 +61,17 @@ def test_it_runs_in_a_process_of_its_own(world, monkeypatch):
     )
     world.apply()
     assert apart.count("score") == 1
+
+
+def test_a_cost_by_the_token_times_nothing(world):
+    """It took minutes, and could not be computed again from stored answers."""
+    (world.root / "registry").mkdir(exist_ok=True)
+    (world.root / "registry/config.yaml").write_text(
+        "prices:\n  tokens: {input_per_million: 1, output_per_million: 2}\n"
+    )
+    world.spec["evaluation"]["metrics"] = ["exact_match", "macro_f1", "cost_per_1000"]
+    _, outcome = world.apply()
+    assert outcome.error is None
+    assert "probe" not in scored(world).inputs
+    assert "latency" not in scored(world).metrics
+    assert scored(world).metrics["tuned"]["cost_per_1000"] > 0
