@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
 
-from runner.errors import GituneError, Location
+from runner.errors import GituneError, Location, Problem, SpecError
 from runner.evaluation.catalog import METRICS, validate_metrics
 from runner.spec.models import Evaluation
 
 
-def validate_measurable(evaluation: Evaluation, where: Location) -> None:
+def validate_measurable(evaluation: Evaluation, where: Callable[[str], Location]) -> None:
     """Refuse metrics that could only fail after the training.
 
     Args:
         evaluation: the spec's section.
-        where: place of its own metrics, for errors.
+        where: key path -> its place, for errors.
 
     Raises:
         GituneError: when a metric is unknown, takes the name of another one, or needs what the spec does not ask for.
-        SpecError: when an expression is none.
+        SpecError: when an expression is none, or a name is taken, with its place.
     """
-    names = Counter(own.name for own in evaluation.custom_metrics)
-    taken = [name for name, count in names.items() if count > 1 or name in METRICS]
-    if taken:
-        raise GituneError(f"custom metric {taken[0]!r} has the name of another metric", hint="give it another name")
+    seen = set(METRICS)
+    for number, own in enumerate(evaluation.custom_metrics):
+        if own.name in seen:
+            place = where(f"evaluation.custom_metrics.{number}.name")
+            message = f"custom metric {own.name!r} has the name of another metric"
+            raise SpecError([Problem(message, place, "give it another name")])
+        seen.add(own.name)
     validate_metrics(evaluation.metrics, evaluation.custom_metrics)
     if "consistency" in evaluation.metrics and evaluation.generation.samples == 1:
         raise GituneError(
@@ -33,5 +36,5 @@ def validate_measurable(evaluation: Evaluation, where: Location) -> None:
     if any(own.regex for own in evaluation.custom_metrics):
         from runner.evaluation.custom import compile_custom
 
-        for own in evaluation.custom_metrics:
-            compile_custom(own, where)
+        for number, own in enumerate(evaluation.custom_metrics):
+            compile_custom(own, where(f"evaluation.custom_metrics.{number}.regex"))

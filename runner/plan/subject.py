@@ -144,7 +144,7 @@ def _check_judgeable(loaded: LoadedSpec) -> None:
     """Refuse before hours of training what could only fail after it."""
     evaluation = loaded.spec.evaluation
     try:
-        validate_measurable(evaluation, loaded.where("evaluation.custom_metrics"))
+        validate_measurable(evaluation, loaded.where)
         _check_validation(loaded.spec)
     except SpecError:
         raise

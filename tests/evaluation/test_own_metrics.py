@@ -111,7 +111,7 @@ def test_what_is_no_grade_is_refused(grades):
 def test_what_could_never_be_measured_is_refused_before_training(values, message):
     evaluation = Evaluation.model_validate({**SPEC["evaluation"], **values})
     if message is None:
-        validate_measurable(evaluation, Location("spec.yaml"))
+        validate_measurable(evaluation, Location)
         return
     with pytest.raises(GituneError, match=message):
-        validate_measurable(evaluation, Location("spec.yaml"))
+        validate_measurable(evaluation, Location)

@@ -236,7 +236,7 @@ def test_wrong_gates_are_all_told_each_at_its_line(tmp_path):
     assert len(lines) == 2
     assert lines[0] < lines[1]
     assert [problem.message for problem in refused.value.problems] == [
-        "latency_p50 at most 1 s, proven: latency_p50 is measured once and has no interval, so nothing can be proven",
+        "latency_p50 at most 1.00 s, proven: latency_p50 is measured once and has no interval, so nothing can be proven",
         "overfit_gap beats base: overfit_gap is of the tuned model's training, and no other model is measured by it",
     ]
 
@@ -247,3 +247,21 @@ def test_losses_of_a_validation_split_without_rows_are_refused(tmp_path):
     world.spec["dataset"]["split"]["validation"] = 0
     with pytest.raises(SpecError, match="validation_loss: there are no validation rows"):
         world.plan()
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"name": "b", "regex": "(a"}, "is no regular expression"),
+        ({"name": "a", "contains": "x"}, "'a' has the name of another metric"),
+        ({"name": "bleu", "contains": "x"}, "'bleu' has the name of another metric"),
+    ],
+)
+def test_a_wrong_metric_of_ones_own_is_told_at_its_line(tmp_path, own, message):
+    world = World(tmp_path)
+    world.spec["evaluation"]["custom_metrics"] = [{"name": "a", "contains": "x"}, own]
+    with pytest.raises(SpecError, match=message) as refused:
+        world.plan()
+    (problem,) = refused.value.problems
+    line = (world.root / "specs/bot/spec.yaml").read_text().splitlines()[problem.where.line - 1]
+    assert (own.get("regex") or own["name"]) in line
