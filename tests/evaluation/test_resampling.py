@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
-from scoring import macro_f1
 from scipy.stats import t as student
+from scoring import macro_f1
 
 from runner.errors import GituneError
 from runner.evaluation.compare import compare
