@@ -26,6 +26,7 @@ NEW_TOKENS = 24
 SAME = 0.9
 """Share of a peer's answers that must equal ours: bf16 and rounding differ, another model or prompt by far more."""
 
+SCORING_SECONDS = 3.0
 OWED = {"short": 2.0, "long": 5.0}
 
 
@@ -40,6 +41,8 @@ class Side:
 def main() -> int:
     """Run the benchmark and return the exit status."""
     options = _options()
+    if options.only == "scoring":
+        return _verdict([_scoring()])
     if not all((options.data_dir / file).is_file() for file in ("train.jsonl", "test.jsonl")):
         print(f"verdict: SKIPPED, no CLINC150 at {options.data_dir}: name its folder with --data-dir, see README.md")
         return 0
@@ -47,16 +50,31 @@ def main() -> int:
     os.sched_setaffinity(0, cores)
     print(f"{len(cores)} threads, {options.rounds} rounds; CPU seconds from a loaded model to the last answer")
     kinds = list(OWED) if options.kind == "all" else [options.kind]
-    results = {kind: _compare(kind, options, len(cores)) for kind in kinds}
-    misses = [miss for _, missed in results.values() for miss in missed]
-    told = ", ".join(f"{kind} {ratio}" for kind, (ratio, _) in results.items())
-    print(f"\nverdict: {'MISSED: ' + '; '.join(misses) if misses else 'PASS: ' + told}")
+    results = [_compare(kind, options, len(cores)) for kind in kinds]
+    return _verdict(results if options.only == "answers" else [*results, _scoring()])
+
+
+def _verdict(results: list[tuple[str, list[str]]]) -> int:
+    misses = [miss for _, missed in results for miss in missed]
+    print(
+        f"\nverdict: {'MISSED: ' + '; '.join(misses) if misses else 'PASS: ' + ', '.join(told for told, _ in results)}"
+    )
     return 1 if misses else 0
+
+
+def _scoring() -> tuple[str, list[str]]:
+    found = json.loads(_child([sys.executable, SIDES / "scoring.py"], 1).splitlines()[-1])
+    print(f"\nscoring: {found['rows']} answers, {len(found['metrics'])} metrics and their intervals, CPU seconds")
+    for what, seconds in sorted(found["parts"].items(), key=lambda part: -part[1])[:6]:
+        print(f"{what:<32}{seconds:>8.2f}")
+    told = f"scoring {found['cpu']:.2f} CPU s"
+    return told, [f"{told}, owed {SCORING_SECONDS:.0f}"] if found["cpu"] > SCORING_SECONDS else []
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--peer-python", metavar="PATH", help="interpreter that has lm-eval (default: left out)")
+    parser.add_argument("--only", choices=["answers", "scoring"], help="half of the benchmark")
     parser.add_argument("--kind", choices=[*OWED, "all"], default="all")
     parser.add_argument("--model", choices=["tuned", "base"], default="tuned", help="base: for information")
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("GITUNE_BENCH_DATA", CLINC150)))
@@ -112,7 +130,7 @@ def _child(command: list[Any], threads: int) -> str:
 
 
 def _table(kind: str, runs: dict[str, list[dict[str, Any]]], judged: bool) -> tuple[str, list[str]]:  # noqa: FBT001
-    """Print what was measured; return the ratios to the better format of each peer, and the figures that were missed."""
+    """Print what was measured; return the ratios to the better format of each peer, and what was missed."""
     ours = runs["gitune"]
     rows = len(ours[0]["answers"])
     print(f"\n{kind}: {rows} rows, at most {NEW_TOKENS} new tokens, owed {OWED[kind]}x")
@@ -134,7 +152,7 @@ def _table(kind: str, runs: dict[str, list[dict[str, Any]]], judged: bool) -> tu
     misses += [
         f"{kind}: {x:.2f}x {peer}, owed {OWED[kind]}x" for peer, x in ratios.items() if judged and x < OWED[kind]
     ]
-    return " and ".join(f"{x:.2f}x {peer}" for peer, x in ratios.items()), misses
+    return f"{kind} " + " and ".join(f"{x:.2f}x {peer}" for peer, x in ratios.items()), misses
 
 
 if __name__ == "__main__":

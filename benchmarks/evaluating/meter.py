@@ -1,4 +1,4 @@
-"""CPU seconds of a side from the moment its model is loaded; standard library only, for our interpreter and a peer's."""
+"""CPU seconds of a side from the moment its model is loaded; standard library only: peers import it too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""transformers' `generate`, padded batches of 16 by length: `python side_transformers.py FOLDER OUT TOKENS MODEL DTYPE`."""
+"""transformers: padded batches of 16 by length: `python side_transformers.py FOLDER OUT TOKENS CHECKPOINT DTYPE`."""
 
 from __future__ import annotations
 
