@@ -4,7 +4,8 @@ Drafts and llama.cpp's answers come from the same weights, but llama.cpp rounds 
 is sure of every token both write the same; where two tokens are nearly as good, rounding decides. So the serving
 engine answers what the model is least sure of, from the most doubtful draft up, as far as twice the margin at which
 both last differed; only what lies above is taken from the batch. A model that wavers everywhere, or a batch that
-computes something else, is asked about every prompt, which is slower. A difference above all margins that were looked at would go unseen.
+computes something else, is asked about every prompt, which is slower. A difference above all margins that were looked
+at would go unseen.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ LEAST_ASKED = 16
 """Answers that are compared in any case, those that the model is least sure of."""
 
 LEAST_MARGIN = 0.25
-"""Logits; below it no draft is believed. Rounding moves those of SmolLM2-135M in Q4_1 by 0.13; answers parted at 0.12."""
+"""Logits; below it no draft is believed. Rounding moves those of SmolLM2-135M by 0.13; answers parted at 0.12."""
 
 _ROWS = 64
 """Prompts of a batch: fp32 products of 16 rows reach half the speed of those of 64, of 128 hardly more."""
