@@ -10,8 +10,6 @@ import json
 import random
 import resource
 
-from runner.evaluation.stored import Answers
-
 from runner.data.prompts import prompt_of, reference_of
 from runner.data.rows import Example, Row, number_rows
 from runner.errors import Location
@@ -19,6 +17,7 @@ from runner.evaluation.catalog import METRICS
 from runner.evaluation.intervals import interval
 from runner.evaluation.metrics import score_answers
 from runner.evaluation.scores import Scores
+from runner.evaluation.stored import Answers
 
 ROWS = 10_000
 WRONG = 0.25
