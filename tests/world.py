@@ -204,6 +204,7 @@ def fake_weights(monkeypatch) -> None:
     monkeypatch.setattr("runner.steps.train.open_backend", lambda _: FakeBackend())
     monkeypatch.setattr("runner.steps.train.check_same_tokens", lambda *_: 0)
     monkeypatch.setattr("runner.inference.bulk.open_engine", FakeEngine)
+    monkeypatch.setattr("runner.inference.bulk.open_drafter", lambda *_: None)
     monkeypatch.setattr("runner.inference.bulk.available_cores", lambda: 1)
     monkeypatch.setattr("runner.inference.engine.open_engine", FakeEngine)
     monkeypatch.setattr("runner.inference.probe.open_engine", FakeEngine)

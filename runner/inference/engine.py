@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from runner.spec.models import Generation
 
 
+CONTEXT = 2048
+"""Tokens of prompt and answer together, unless a caller asks for another number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a model said to one prompt."""
@@ -140,7 +144,7 @@ def bulk_body(prompt: Prompt, settings: Generation, sample: int = 0) -> dict[str
 
 
 def open_engine(
-    name: str, model: ModelFiles, threads: int | None = None, slots: int = 4, context: int = 2048
+    name: str, model: ModelFiles, threads: int | None = None, slots: int = 4, context: int = CONTEXT
 ) -> Engine:
     """Load a model into an engine.
 

@@ -238,16 +238,21 @@ def _merged(network: Any, adapter: Path) -> Any:
         ) from error
 
 
-def _end_tokens(tokenizer: Any, network: Any) -> list[int]:
-    """Return the tokens that end an answer: the tokenizer's, the model's, and what the template writes after one."""
+def ends_of_turn(tokenizer: Any) -> set[int]:
+    """Return the tokens that end an answer: the tokenizer's, and what the template writes after one."""
     conversation = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     rendered = render(tokenizer, conversation, add_generation_prompt=False).rstrip()
     ends = {tokenizer.eos_token_id, encode(tokenizer, rendered)[-1]}
-    configured = network.generation_config.eos_token_id
-    ends |= set(configured) if isinstance(configured, list) else {configured}
     # llama.cpp ends an answer at these, whatever the configuration says.
     ends |= {index for index, token in tokenizer.added_tokens_decoder.items() if token.content in _ALWAYS_END}
-    return sorted(end for end in ends if end is not None)
+    return {end for end in ends if end is not None}
+
+
+def _end_tokens(tokenizer: Any, network: Any) -> list[int]:
+    """Return the tokens that end an answer, those of the model's own configuration too."""
+    configured = network.generation_config.eos_token_id
+    ends = set(configured) if isinstance(configured, list) else {configured}
+    return sorted(end for end in ends | ends_of_turn(tokenizer) if end is not None)
 
 
 def _until_stop(pieces: Any, stops: Sequence[str]) -> Iterator[str]:

@@ -181,14 +181,14 @@ def ending() -> None:
     gitune("history", "support-triage")
     gitune("explain", "support-triage")
     check(set(actions().values()) <= {"REUSE", "NONE"}, "a plan now lists only REUSE and NONE")
-    report = HOME / "report.md"
-    gitune("report", "support-triage", "--out", str(report))
+    gitune("report", "support-triage", "--out", str(HOME / "report.html"))
     here = HOME.relative_to(HERE)
-    print(f"\nThe report: {report.relative_to(HERE)}  (the rejected 1.2.0: {here}/report-1.2.0.md)")
+    print(f"\nThe report: {here}/report.html  (the rejected 1.2.0, as a comment: {here}/report-1.2.0.md)")
     print("\nTry next:")
     print(f"  .venv/bin/gitune -C {here} plan")
     print(f"  .venv/bin/gitune -C {here} serve            # then ask http://127.0.0.1:8080/v1")
     print(f"  .venv/bin/gitune -C {here} explain support-triage")
+    print(f"  .venv/bin/gitune -C {here} report support-triage --compare 1.0.0 1.1.0")
 
 
 def tell() -> None:

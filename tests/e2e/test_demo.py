@@ -36,7 +36,7 @@ def test_the_demo_leaves_the_old_model_live_and_both_reports(home):
     log = registry.deployments("support-triage", "production")
     assert [entry.version for entry in log] == ["1.0.0", "1.1.0", "1.0.0"]
     assert registry.version("support-triage", "1.2.0") is None
-    assert (home / "report.md").read_text().startswith("✅")
+    assert "passes all 3 gates" in (home / "report.html").read_text()
     assert (home / "report-1.2.0.md").read_text().startswith("❌")
 
 

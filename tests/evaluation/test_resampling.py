@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 from scipy.stats import t as student
+from scoring import macro_f1
 
 from runner.errors import GituneError
 from runner.evaluation.compare import compare
@@ -23,8 +24,6 @@ def graded(values, metric="similarity"):
 
 
 def labelled(pairs):
-    from runner.evaluation.metrics import macro_f1
-
     return SubjectScores(n=len(pairs), values={"macro_f1": macro_f1(pairs)}, labels=pairs)
 
 
