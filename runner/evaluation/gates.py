@@ -133,7 +133,7 @@ def _whole(gate: Gate, scores: Scores, champion: str | None, among: Sequence[int
     gain = compare(gate.metric, tuned, gate.rival, rival, groups=scores.groups, among=among, draws=draws)
     better = gain.improvement(gate.metric)
     relative = asked.slope is not None and not gain.measured
-    chance = chance_of(gate.metric, tuned, rival, rows, asked) if relative else None
+    chance = chance_of(gate.metric, tuned, rival, rows, asked, draws) if relative else None
     outcome = _beats(gate, better, asked, chance) if gate.beats else _not_worse(better, -asked.margin)
     if gate.beats:
         reason = beats_words(outcome, gate, better, asked.margin, chance)

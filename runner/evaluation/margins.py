@@ -87,8 +87,19 @@ def fraction(text: str) -> float:
     return float(text.rstrip("% ")) / 100
 
 
-def chance_of(metric: str, tuned: SubjectScores, rival: SubjectScores, rows: Shared, asked: Asked) -> float:
-    """Return the probability that the tuned model's true value meets a relative margin, given the rows."""
+def chance_of(
+    metric: str, tuned: SubjectScores, rival: SubjectScores, rows: Shared, asked: Asked, draws: int | None = None
+) -> float:
+    """Return the probability that the tuned model's true value meets a relative margin, given the rows.
+
+    Args:
+        metric: what is compared.
+        tuned: scores of the tuned model.
+        rival: scores of the other.
+        rows: rows that count for both.
+        asked: the margin.
+        draws: number of resamples, or a tenth of the draws from the posterior; by default as many as the rows allow.
+    """
     import numpy as np
 
     from runner.evaluation.resampling import SEED, drawn, draws_for
@@ -98,13 +109,14 @@ def chance_of(metric: str, tuned: SubjectScores, rival: SubjectScores, rows: Sha
     if metric in tuned.rows:
         ours, theirs = (row_values(metric, "", scores, rows) for scores in (tuned, rival))
         if rows.clusters is None and is_binary(ours) and is_binary(theirs):
+            times = _POSTERIOR_DRAWS if draws is None else 10 * draws
             cells = [sum((a, b) == cell for a, b in zip(ours, theirs, strict=True)) for cell in _CELLS]
-            both, fixed, broken, _ = np.random.default_rng(SEED).dirichlet(np.add(cells, 1), _POSTERIOR_DRAWS).T
+            both, fixed, broken, _ = np.random.default_rng(SEED).dirichlet(np.add(cells, 1), times).T
             return float((both + fixed >= slope * (both + broken) + asked.shift).mean())
     total = len(tuned.rows.get(metric) or tuned.counts.get(metric) or tuned.labels)
     owners = np.arange(len(rows.kept)) if rows.clusters is None else np.asarray(rows.clusters)
     met = 0
-    for counts in drawn(rows.units, draws := draws_for(len(rows.kept))):
+    for counts in drawn(rows.units, draws := draws or draws_for(len(rows.kept))):
         weights = counts[:, owners]
         if metric in tuned.rows:
             a, b = ((weights @ np.asarray(values)) / weights.sum(axis=1) for values in (ours, theirs))
