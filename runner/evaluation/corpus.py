@@ -11,13 +11,14 @@ and recall averaged over the orders, F with β = 2.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from runner.evaluation.classification import CLASSIFICATION, classification_values
+from runner.evaluation.ngrams import shared_ngrams
 from runner.evaluation.scores import SubjectScores
+from runner.evaluation.tokens import words_13a
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,41 +50,50 @@ def corpus_values(metric: str, scores: SubjectScores, weights: Array) -> Array:
     return values
 
 
-def bleu_counts(reference: str, answer: str) -> list[float]:
-    """Return lengths of answer and reference, then right and all n-grams of the answer by order."""
-    found = _bleu().sentence_score(answer, [reference])
-    return [found.sys_len, found.ref_len, *found.counts, *found.totals]
-
-
-def chrf_counts(reference: str, answer: str) -> list[float]:
-    """Return the character n-grams of the answer, of the reference, and those they share, by order."""
-    from rapidfuzz.distance import Postfix, Prefix
-
-    given, wanted = "".join(answer.split()), "".join(reference.split())
-    # What both begin and end with is shared as it is: only n-grams that reach into what differs need counting.
-    before = Prefix.similarity(given, wanted)
-    after = Postfix.similarity(given[before:], wanted[before:])
-    counts: list[float] = []
-    for order in range(1, _CHARACTERS + 1):
-        same = max(before - order + 1, 0) + max(after - order + 1, 0)
-        ours, theirs = (_middle_grams(text, order, before, after) for text in (given, wanted))
-        shared = sum(min(count, theirs[gram]) for gram, count in ours.items() if gram in theirs)
-        every = [max(len(text) - order + 1, 0) for text in (given, wanted)]
-        # As in sacrebleu, orders that the reference is too short for do not count.
-        counts += [every[0] if every[1] else 0, every[1], same + shared]
+def bleu_counts(pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
+    """Return for each reference and answer the lengths of answer and reference, then right and all n-grams by order."""
+    numbers: dict[str, int] = {}
+    words = {text: [numbers.setdefault(word, len(numbers)) for word in words_13a(text)] for text in {*chain(*pairs)}}
+    sides = [(words[answer], words[reference]) for reference, answer in pairs]
+    shared = iter(shared_ngrams([side for side in sides if side[0] != side[1]], _ORDERS))
+    counts: list[list[float]] = []
+    for given, wanted in sides:
+        every = [max(len(given) - order, 0) for order in range(_ORDERS)]
+        counts.append([len(given), len(wanted), *(every if given == wanted else next(shared)), *every])
     return counts
 
 
-def _middle_grams(text: str, order: int, before: int, after: int) -> Counter[str]:
-    first, end = max(before - order + 1, 0), len(text) - order + 1 - max(after - order + 1, 0)
-    return Counter([text[at : at + order] for at in range(first, end)])
+def chrf_counts(pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
+    """Return for each pair the character n-grams of the answer, of the reference, and those they share, by order."""
+    from rapidfuzz.distance import Postfix, Prefix
+
+    texts = {text: "".join(text.split()) for text in {*chain(*pairs)}}
+    sides = [(texts[answer], texts[reference]) for reference, answer in pairs]
+    # What both begin and end with is shared as it is: only n-grams that reach into what differs need counting.
+    same = []
+    middles = []
+    for given, wanted in sides:
+        before = Prefix.similarity(given, wanted)
+        after = Postfix.similarity(given[before:], wanted[before:])
+        first, last = max(before - _CHARACTERS + 1, 0), max(after - _CHARACTERS + 1, 0)
+        same.append(first + last)
+        middles.append((_codes(given, first, last), _codes(wanted, first, last)))
+    counts: list[list[float]] = []
+    for (given, wanted), cut, shared in zip(sides, same, shared_ngrams(middles, _CHARACTERS), strict=True):
+        row: list[float] = []
+        for order in range(_CHARACTERS):
+            ours, theirs = (max(len(text) - order, 0) for text in (given, wanted))
+            # As in sacrebleu, orders that the reference is too short for do not count.
+            row += [ours if theirs else 0, theirs, cut + shared[order]]
+        counts.append(row)
+    return counts
 
 
-@lru_cache(1)
-def _bleu() -> Any:
-    from sacrebleu.metrics.bleu import BLEU
+def _codes(text: str, first: int, last: int) -> Any:
+    """Return the characters between the first and the last ones, as numbers."""
+    import numpy as np
 
-    return BLEU(effective_order=True)
+    return np.frombuffer(text[first : len(text) - last].encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 def _bleu_values(sums: Array) -> Array:
@@ -116,7 +126,10 @@ def _chrf_values(sums: Array) -> Array:
     return values
 
 
-COUNTS: dict[str, Callable[[str, str], list[float]]] = {"bleu": bleu_counts, "chrf": chrf_counts}
-"""What a row adds to the metrics that are summed up."""
+COUNTS: dict[str, Callable[[Sequence[tuple[str, str]]], list[list[float]]]] = {
+    "bleu": bleu_counts,
+    "chrf": chrf_counts,
+}
+"""What rows, each a reference and an answer, add to the metrics that are summed up."""
 
 _VALUES: dict[str, Callable[[Any], Any]] = {"bleu": _bleu_values, "chrf": _chrf_values}

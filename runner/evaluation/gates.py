@@ -79,14 +79,23 @@ def _judge(gate: Gate, scores: Scores, champion: str | None, draws: int | None) 
         return found
     told = f"the {near} of {len(scores.near)} test rows that have a near neighbour in the training split"
     apart = [place for place, is_near in enumerate(scores.near) if not is_near]
-    if len(apart) < MIN_SLICE_ROWS:
-        few = f"Without {told}, {len(apart)} are left: too few to be judged by themselves."
+    left = _counting(gate, scores, champion, apart)
+    if left < MIN_SLICE_ROWS:
+        few = f"Without {told}, {left} are left: too few to be judged by themselves."
         return found.model_copy(update={"reason": f"{found.reason} {few}"})
     other = _once(gate, scores, champion, apart, draws)
     if not _is_lower(gate, other, found):
         return found.model_copy(update={"reason": f"{found.reason} It is no lower without {told}."})
     reason = f"{other.reason} This is without {told}; with them it is {found.outcome}."
     return other.model_copy(update={"reason": reason, "without_near": near})
+
+
+def _counting(gate: Gate, scores: Scores, champion: str | None, among: Sequence[int]) -> int:
+    """Count the rows that every model of a gate answered and that were graded."""
+    names = ["tuned", *filter(None, [rival_of(gate, champion)])]
+    subjects = {name: scores_of(name, scores.subjects) for name in names}
+    kept = shared_rows(gate.metric, subjects, scores.groups).kept
+    return len({*kept} & {*among})
 
 
 def _worse(one: Outcome, other: Outcome) -> Outcome:
@@ -124,7 +133,7 @@ def _whole(gate: Gate, scores: Scores, champion: str | None, among: Sequence[int
     gain = compare(gate.metric, tuned, gate.rival, rival, groups=scores.groups, among=among, draws=draws)
     better = gain.improvement(gate.metric)
     relative = asked.slope is not None and not gain.measured
-    chance = chance_of(gate.metric, tuned, rival, rows, asked) if relative else None
+    chance = chance_of(gate.metric, tuned, rival, rows, asked, draws) if relative else None
     outcome = _beats(gate, better, asked, chance) if gate.beats else _not_worse(better, -asked.margin)
     if gate.beats:
         reason = beats_words(outcome, gate, better, asked.margin, chance)

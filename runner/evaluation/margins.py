@@ -39,26 +39,36 @@ def asked_of(gate: Gate, rival_value: float) -> Asked:
     """Return what a gate asks for when its rival has a value.
 
     Raises:
-        GituneError: when no model can pass, or a relative margin asks for nothing.
+        GituneError: when no model can pass, or a relative gain asks for nothing.
     """
-    margin, unit = gate.by or gate.margin, described(gate.metric).unit
-    if margin is None:
-        return Asked(0.0)
-    if margin.points is not None:
-        size, found = margin.points / 100, Asked(margin.points / 100)
-    else:
-        size, found = _relative(gate, margin, rival_value)
-    sign = -1 if lowest(gate.metric) else 1
-    needed = rival_value + sign * size
-    if gate.beats and (needed < -EPSILON or (is_bounded(gate.metric) and needed > 1 + EPSILON)):
+    found, unit = converted(gate, rival_value), described(gate.metric).unit
+    if not gate.beats or gate.by is None:
+        return found
+    if gate.by.points is None and found.margin <= EPSILON:
+        told = gate.by.relative or f"{gate.by.error_reduction} of the errors"
+        raise GituneError(
+            f"{title(gate)}: {told} of {gate.rival}'s {amount(rival_value, unit)} is nothing to beat it by",
+            hint="use `points`, which do not depend on the other model's value",
+        )
+    needed = rival_value + (-1 if lowest(gate.metric) else 1) * found.margin
+    if needed < -EPSILON or (is_bounded(gate.metric) and needed > 1 + EPSILON):
         raise GituneError(
             f"{title(gate)}: {gate.rival} has {amount(rival_value, unit)}, so this asks for {amount(needed, unit)}",
             hint="no model can pass this gate: ask for `error_reduction`, or for fewer points",
         )
+    return found
+
+
+def converted(gate: Gate, rival_value: float) -> Asked:
+    """Return what a gate asks for, whether or not a model can reach it: of a slice, that is for the slice to show."""
+    margin = gate.by or gate.margin
+    if margin is None:
+        return Asked(0.0)
+    found = Asked(margin.points / 100) if margin.points is not None else _relative(gate, margin, rival_value)
     return found if gate.beats else Asked(-found.margin, found.method, found.slope, found.shift)
 
 
-def _relative(gate: Gate, margin: Margin, rival_value: float) -> tuple[float, Asked]:
+def _relative(gate: Gate, margin: Margin, rival_value: float) -> Asked:
     unit, sign = described(gate.metric).unit, -1 if lowest(gate.metric) else 1
     if margin.relative:
         share = fraction(margin.relative)
@@ -68,13 +78,8 @@ def _relative(gate: Gate, margin: Margin, rival_value: float) -> tuple[float, As
         asked = margin.error_reduction or ""
         share = fraction(asked)
         size, told, slope, shift = share * (1 - rival_value), f"{asked} of the errors", 1 - share, share
-    if size <= EPSILON:
-        raise GituneError(
-            f"{title(gate)}: {told} of {gate.rival}'s {amount(rival_value, unit)} is nothing to beat it by",
-            hint="use `points`, which do not depend on the other model's value",
-        )
     words = f"; {told} at {gate.rival}'s measured {amount(rival_value, unit)} is {change(size, unit)}"
-    return size, Asked(size, words, slope, shift)
+    return Asked(size, words, slope, shift)
 
 
 def fraction(text: str) -> float:
@@ -82,8 +87,19 @@ def fraction(text: str) -> float:
     return float(text.rstrip("% ")) / 100
 
 
-def chance_of(metric: str, tuned: SubjectScores, rival: SubjectScores, rows: Shared, asked: Asked) -> float:
-    """Return the probability that the tuned model's true value meets a relative margin, given the rows."""
+def chance_of(
+    metric: str, tuned: SubjectScores, rival: SubjectScores, rows: Shared, asked: Asked, draws: int | None = None
+) -> float:
+    """Return the probability that the tuned model's true value meets a relative margin, given the rows.
+
+    Args:
+        metric: what is compared.
+        tuned: scores of the tuned model.
+        rival: scores of the other.
+        rows: rows that count for both.
+        asked: the margin.
+        draws: number of resamples, or a tenth of the draws from the posterior; by default as many as the rows allow.
+    """
     import numpy as np
 
     from runner.evaluation.resampling import SEED, drawn, draws_for
@@ -93,13 +109,14 @@ def chance_of(metric: str, tuned: SubjectScores, rival: SubjectScores, rows: Sha
     if metric in tuned.rows:
         ours, theirs = (row_values(metric, "", scores, rows) for scores in (tuned, rival))
         if rows.clusters is None and is_binary(ours) and is_binary(theirs):
+            times = _POSTERIOR_DRAWS if draws is None else 10 * draws
             cells = [sum((a, b) == cell for a, b in zip(ours, theirs, strict=True)) for cell in _CELLS]
-            both, fixed, broken, _ = np.random.default_rng(SEED).dirichlet(np.add(cells, 1), _POSTERIOR_DRAWS).T
+            both, fixed, broken, _ = np.random.default_rng(SEED).dirichlet(np.add(cells, 1), times).T
             return float((both + fixed >= slope * (both + broken) + asked.shift).mean())
     total = len(tuned.rows.get(metric) or tuned.counts.get(metric) or tuned.labels)
     owners = np.arange(len(rows.kept)) if rows.clusters is None else np.asarray(rows.clusters)
     met = 0
-    for counts in drawn(rows.units, draws := draws_for(len(rows.kept))):
+    for counts in drawn(rows.units, draws := draws or draws_for(len(rows.kept))):
         weights = counts[:, owners]
         if metric in tuned.rows:
             a, b = ((weights @ np.asarray(values)) / weights.sum(axis=1) for values in (ours, theirs))

@@ -99,9 +99,9 @@ def score_answers(
     scores = SubjectScores(
         n=len(rows) - len(unanswered),
         values={},
-        rows={name: row_values(name, graded[name]) for name in wanted if name in graded and name not in COUNTS},
+        rows={name: row_values(name, graded[name]) for name in wanted if name in graded},
         labels=_firsts(of_pairs.get(_LABELS, []), [(reference, None) for reference in sheet.references]),
-        counts={name: _firsts(of_pairs[name], [COUNTS[name]("", "")] * len(rows)) for name in wanted if name in COUNTS},
+        counts={name: sheet.of_firsts(COUNTS[name]) for name in wanted if name in COUNTS},
         violations=dict(Counter(kind for broken in breaks for kind in broken)),
         breaks=breaks,
         unanswered=unanswered,
@@ -130,8 +130,6 @@ def _measures_of_pairs(wanted: Sequence[str], label: str | None, references: Seq
             if label is not None:
                 require_field(name, label, objects, of_all=True)
             measures[_LABELS] = partial(label_pair, label)
-        elif name in COUNTS:
-            measures[name] = COUNTS[name]
         elif head in _OF_PAIRS:
             if head == "numeric_match":
                 require_numbers(name, references)

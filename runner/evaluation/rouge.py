@@ -39,16 +39,16 @@ def f_measure(shared: float, wanted: int, found: int) -> float:
 
 def shared_words(wanted: tuple[str, ...], found: tuple[str, ...]) -> int:
     """Return how many words two texts share, each as often as both have it."""
-    return sum((Counter(wanted) & Counter(found)).values())
+    return len(wanted) if wanted == found else (Counter(wanted) & Counter(found)).total()
 
 
 def _rouge_n(reference: str, answer: str, order: int) -> float:
     wanted, found = words_of(reference), words_of(answer)
-    if wanted == found and len(wanted) < order:
+    if wanted == found:
         return float(bool(wanted) or reference.strip() == answer.strip())
     ours, theirs = _grams(wanted, order), _grams(found, order)
     return f_measure((ours & theirs).total(), ours.total(), theirs.total())
 
 
 def _grams(words: tuple[str, ...], order: int) -> Counter[tuple[str, ...]]:
-    return Counter(words[at : at + order] for at in range(len(words) - order + 1))
+    return Counter(zip(*(words[at:] for at in range(order)), strict=False))

@@ -82,7 +82,7 @@ def selftest(gates: Sequence[Gate], scores: Scores, tries: int = TRIES) -> list[
     Raises:
         GituneError: when no gate asks for a gain that is measured row by row or over rows.
     """
-    tried = [gate for gate in gates if gate.beats and described(gate.metric).kind != "measure" and not gate.slice]
+    tried = [gate for gate in gates if gate.beats and described(gate.metric).kind != "measure"]
     if not tried:
         raise GituneError(
             "no gate asks for a gain over rows: an equal model passes, and there is nothing to try",
@@ -116,10 +116,19 @@ def _passes(gate: Gate, scores: Scores) -> bool:
         return False
 
 
-def _pair(scores: Scores, tuned: SubjectScores, base: SubjectScores, groups: Sequence[str] | None = None) -> Scores:
+def _pair(
+    scores: Scores,
+    tuned: SubjectScores,
+    base: SubjectScores,
+    places: Sequence[int] | None = None,
+    groups: Sequence[str] | None = None,
+) -> Scores:
     # Not validated: a thousand tries of what was valid.
     kept = scores.groups if groups is None else list(groups)
-    return Scores.model_construct(rows=[], groups=kept, slices={}, near=[], subjects={"tuned": tuned, "base": base})
+    slices = scores.slices
+    if places is not None:
+        slices = {field: [values[place] for place in places] for field, values in slices.items()}
+    return Scores.model_construct(rows=[], groups=kept, slices=slices, near=[], subjects={"tuned": tuned, "base": base})
 
 
 def _drawn(scores: Scores, random: Random) -> tuple[list[int], list[str] | None, list[bool]]:
@@ -148,7 +157,7 @@ def _equals(scores: Scores, random: Random) -> Scores:
     base, tuned = scores.subjects["base"], scores.subjects["tuned"]
     one = _dealt(places, [tuned if swap else base for swap in swapped])
     other = _dealt(places, [base if swap else tuned for swap in swapped])
-    return _pair(scores, one, other, groups)
+    return _pair(scores, one, other, places, groups)
 
 
 def _dealt(places: Sequence[int], owners: Sequence[SubjectScores]) -> SubjectScores:
@@ -214,4 +223,4 @@ def _improved(metric: str, scores: Scores, fix: float, spoil: float, random: Ran
     ]
     found = [value for value in values if value is not None]
     update = {"rows": {**base.rows, metric: values}, "values": {**base.values, metric: sum(found) / len(found)}}
-    return _pair(scores, base.model_copy(update=update), base, groups)
+    return _pair(scores, base.model_copy(update=update), base, places, groups)

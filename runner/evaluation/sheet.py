@@ -63,6 +63,16 @@ class Sheet:
         results = [found[pair] for pair in self.pairs()]
         return {name: self.by_row(result[at] for result in results) for at, name in enumerate(measures)}
 
+    def of_firsts(self, count: Callable[[Sequence[tuple[str, str]]], Sequence[T]]) -> list[T]:
+        """Return what is counted of all first samples at once; a row without an answer counts as two empty texts."""
+        firsts = [
+            (reference, samples[0].text) if samples else ("", "")
+            for reference, samples in zip(self.references, self.samples, strict=True)
+        ]
+        distinct = [*dict.fromkeys(firsts)]
+        found = dict(zip(distinct, count(distinct), strict=True))
+        return [found[pair] for pair in firsts]
+
 
 def read_sheet(rows: Sequence[Row], answers: Answers) -> Sheet:
     """Put answers beside the rows they answer.

@@ -3,7 +3,8 @@
 A value with enough rows FAILs when it is shown to miss what the gate asks, by the method of Holm (1979): of m values
 the worst must be shown at 5 % / m, the next at 5 % / (m - 1), and so on. Without that, ten small slices of two
 identical models would fail 8 % of the time, and 92 % on the measured values alone. A value that misses without being
-shown to is INCONCLUSIVE; any other passes, with `proof: strict` only when its own bound meets what is asked.
+shown to is INCONCLUSIVE; any other passes, with `proof: strict` only when its own bound meets what is asked. That no
+value is measured below a gain shows none yet: a gate that asks for one must pass on all rows too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from runner.errors import GituneError
 from runner.evaluation.compare import EPSILON, LEVEL, compare
 from runner.evaluation.conditions import MIN_SLICE_ROWS, title
 from runner.evaluation.intervals import bounds_of
-from runner.evaluation.margins import asked_of
+from runner.evaluation.margins import converted
 from runner.evaluation.paired import described, lowest, shared_rows, value_on
 from runner.evaluation.scores import Scores, SubjectScores
 from runner.evaluation.verdicts import Outcome, SliceVerdict, Verdict
@@ -25,6 +26,8 @@ from runner.spec.models import Gate
 
 _ERROR = 0.05
 """Chance of calling any slice of equal models worse."""
+
+_BY_WORTH: Sequence[Outcome] = ("PASS", "INCONCLUSIVE", "FAIL")
 
 _TOLD = 5
 """Values that a reason names."""
@@ -75,13 +78,15 @@ def judge_slices(
             judged.append(found)
     failed = _shown_worse(judged, scores, rival, draws)
     verdicts = [one.found.model_copy(update={"outcome": _outcome(one, failed)}) for one in judged]
-    outcome = _overall(verdicts)
+    outcome, reason = _overall(verdicts), _reason(gate, verdicts, small, least)
+    if gate.beats and _BY_WORTH.index(whole.outcome) > _BY_WORTH.index(outcome):
+        outcome, reason = whole.outcome, f"{reason} On all rows: {whole.reason}"
     method = f"{whole.method}; each {field} with {least} rows or more, Holm at one-sided 95 %"
     update = {
         "gate": title(gate),
         "outcome": outcome,
         "method": method,
-        "reason": _reason(gate, verdicts, small, least),
+        "reason": reason,
         "slices": [*verdicts, *small],
     }
     return whole.model_copy(update=update)
@@ -107,7 +112,7 @@ def _measured(
         line = gate.at_least if gate.at_least is not None else -(gate.at_most or 0.0)
         return _Slice(gate, found.model_copy(update=ends), sign * ours, line, places)
     told = {"rival_value": others[0], "difference": ours - others[0], **ends}
-    margin = asked_of(gate, others[0]).margin
+    margin = converted(gate, others[0]).margin
     return _Slice(gate, found.model_copy(update=told), sign * (ours - others[0]), margin, places)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,8 @@ class Given:
     """What the model wrote."""
     tokens: int | None = None
     """Its length."""
+    is_cut: bool = False
+    """Whether it ended at the token limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +75,21 @@ class Answers:
         return [self.given.get(prompt, ()) for prompt in prompts]
 
 
-def read_answers(answers: bytes, errors: bytes | None, *, partial: bool = False) -> Answers:
+def read_answers(
+    answers: bytes, errors: bytes | None, *, partial: bool = False, compared: Callable[[str], str] = str
+) -> Answers:
     """Read the artifacts `answers` and `errors` of a prediction.
 
     Args:
         answers: JSONL, one object for each prompt and sample.
         errors: JSONL, one object for each prompt without an answer; None where all were answered.
         partial: whether it was a prediction of other prompts.
+        compared: from a text to the part of it that is compared.
     """
     samples: dict[str, list[tuple[int, Given]]] = defaultdict(list)
     for line in _lines(answers):
-        given = Given(line["text"], line.get("completion_tokens"))
+        is_cut = line.get("finish_reason") == "length"
+        given = Given(compared(line["text"]), line.get("completion_tokens"), is_cut)
         samples[line["prompt_id"]].append((line.get("sample", 0), given))
     ordered = {
         prompt: [given for _, given in sorted(found, key=lambda sample: sample[0])] for prompt, found in samples.items()

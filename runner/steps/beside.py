@@ -6,7 +6,7 @@ Whatever an older release stored lacks some of it; then the scores say nothing a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypedDict
 
@@ -16,8 +16,8 @@ from runner.data.neighbours import near_flags
 from runner.data.prompts import prompt_of, reference_of
 from runner.data.rows import Row
 from runner.data.slices import values_of
-from runner.registry.facts import Record
-from runner.steps.context import StepContext, to_jsonl
+from runner.evaluation.stored import Answers
+from runner.steps.context import StepContext
 
 
 class Beside(TypedDict):
@@ -42,23 +42,10 @@ def compared_rows(rows: Sequence[Row], contract: OutputContract | None) -> list[
     return [_with_reference(row, effective_answer(reference_of(row), contract)) for row in rows]
 
 
-def compared_answers(answers: bytes, contract: OutputContract | None) -> bytes:
-    """Return the artifact `answers` with texts as they are compared: where the format extracts, the JSON alone."""
-    if contract is None:
-        return answers
-    lines = [json.loads(line) for line in answers.split(b"\n") if line]
-    return to_jsonl([line | {"text": effective_answer(line["text"], contract)} for line in lines])
-
-
-def cut_off_rows(context: StepContext, record: Record, rows: Sequence[Row]) -> list[bool]:
-    """Return which rows' answers ended at the token limit."""
-    lines = context.registry.read(record.outputs["answers"]).split(b"\n")
-    cut = {answer["prompt_id"] for answer in map(json.loads, filter(None, lines)) if _is_cut(answer)}
-    return [prompt_of(row).id in cut for row in rows]
-
-
-def _is_cut(answer: Mapping[str, object]) -> bool:
-    return answer.get("finish_reason") == "length" and not answer.get("sample")
+def cut_off_rows(answers: Answers, rows: Sequence[Row]) -> list[bool]:
+    """Return which rows' answers ended at the token limit; of several samples the first counts."""
+    given = [answers.given.get(prompt_of(row).id, ()) for row in rows]
+    return [bool(samples) and samples[0].is_cut for samples in given]
 
 
 def _with_reference(row: Row, reference: str) -> Row:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from runner.contract.extract import effective_answer
 from runner.data.rows import Row
 from runner.evaluation.cut_off import mark_cut_off
 from runner.evaluation.fit import FIT_METRICS, fit_values
@@ -16,7 +18,7 @@ from runner.evaluation.stored import Answers, read_answers
 from runner.inference.probe import percentiles
 from runner.plan.decision import answered
 from runner.registry.facts import Record
-from runner.steps.beside import Beside, beside_rows, compared_answers, compared_rows, cut_off_rows
+from runner.steps.beside import Beside, beside_rows, compared_rows, cut_off_rows
 from runner.steps.context import StepContext, StepResult
 from runner.steps.outside import cost_of, open_graders
 from runner.steps.probing import probe_models
@@ -55,9 +57,10 @@ def _score(
     seconds: Sequence[float],
 ) -> SubjectScores:
     spec = context.subject.spec
+    answers = _answers(context, subject, record)
     scores = score_answers(
         rows,
-        _answers(context, subject, record),
+        answers,
         spec.evaluation.metrics,
         spec.dataset.label,
         context.contract(),
@@ -66,13 +69,15 @@ def _score(
         near=beside["near"],
         measures=_measures(context, subject, record, seconds),
     )
-    return mark_cut_off(scores, cut_off_rows(context, record, rows))
+    return mark_cut_off(scores, cut_off_rows(answers, rows)) if scores.breaks else scores
 
 
 def _answers(context: StepContext, subject: str, record: Record) -> Answers:
-    answers = compared_answers(context.registry.read(record.outputs["answers"]), context.contract())
+    answers, contract = context.registry.read(record.outputs["answers"]), context.contract()
     errors = context.registry.read(record.outputs["errors"]) if "errors" in record.outputs else None
-    return read_answers(answers, errors, partial=_is_earlier(context, subject, record))
+    # Where the format extracts, the JSON alone is compared.
+    compared = partial(effective_answer, contract=contract)
+    return read_answers(answers, errors, partial=_is_earlier(context, subject, record), compared=compared)
 
 
 def _is_earlier(context: StepContext, subject: str, record: Record) -> bool:

@@ -1,15 +1,20 @@
 """Metrics of all rows together: against sacrebleu and scikit-learn, and any weighting of the rows."""
 
+from collections import Counter
+from random import Random
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scoring import of_labels
 from sklearn.metrics import precision_recall_fscore_support
 
 from runner.evaluation.classification import CLASSIFICATION, confusion
 from runner.evaluation.corpus import COUNTS, corpus_values
+from runner.evaluation.ngrams import shared_ngrams
 from runner.evaluation.scores import SubjectScores
+from runner.evaluation.tokens import words_13a
 
 sentences = st.lists(st.sampled_from(["the", "cat", "sat", "on", "a", "mat", "東京", "no.", "1,5"]), max_size=8).map(
     " ".join
@@ -19,7 +24,7 @@ labels = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcz") | st
 
 
 def counted(pairs, unanswered=()):
-    counts = {name: [count(*pair) for pair in pairs] for name, count in COUNTS.items()}
+    counts = {name: count(pairs) for name, count in COUNTS.items()}
     return SubjectScores(n=len(pairs) - len(unanswered), values={}, counts=counts, unanswered=list(unanswered))
 
 
@@ -39,6 +44,46 @@ def by_sacrebleu(metric, pairs):
 @given(pairs=pairs_of_text)
 def test_text_is_rated_as_sacrebleu_does(metric, pairs):
     assert value(metric, counted(pairs), np.ones(len(pairs))) == pytest.approx(by_sacrebleu(metric, pairs))
+
+
+odd_text = st.text(st.sampled_from("a1.,-&;'\"{}[]<>/ \t\n\x1c\u00a0é東") | st.characters(), max_size=24)
+
+
+@settings(deadline=None, max_examples=300)
+@given(text=odd_text)
+@example(" a.\t.5 5-..6,, -\n&amp;lt; <skipped> 1,2-3. ")
+def test_words_of_bleu_are_those_of_sacrebleu(text):
+    from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
+
+    assert words_13a(text) == Tokenizer13a()(text.rstrip()).split()
+
+
+@settings(deadline=None, max_examples=200)
+@given(pairs=st.lists(st.tuples(odd_text, odd_text | st.just("")), min_size=1, max_size=5))
+def test_odd_text_adds_what_sacrebleu_counts(pairs):
+    from sacrebleu.metrics import BLEU, CHRF
+
+    for metric, scorer in (("bleu", BLEU(effective_order=True)), ("chrf", CHRF())):
+        expected = [scorer._extract_corpus_statistics([answer], [[reference]])[0] for reference, answer in pairs]
+        assert COUNTS[metric](pairs) == expected
+
+
+# Few units and many pairs fit into numbers as they are, many units only after splits, and 2,000 in one pair never.
+@pytest.mark.parametrize(("units", "pairs"), [(3, 2500), (700, 60), (2000, 3)])
+def test_shared_ngrams_are_counted_as_often_as_both_have_them(units, pairs):
+    chance = Random(units)
+    made = [
+        [chance.choices(range(units), k=chance.randrange(2 * units % 900 + 9)) for _ in range(2)] for _ in range(pairs)
+    ]
+    made += [[[], [1, 2]], [[1], [1]], [[*range(units)], [*range(units)]]]
+    expected = [
+        [sum((grams(one, order) & grams(other, order)).values()) for order in range(1, 7)] for one, other in made
+    ]
+    assert shared_ngrams([tuple(pair) for pair in made], 6) == expected
+
+
+def grams(sequence, order):
+    return Counter(tuple(sequence[at : at + order]) for at in range(len(sequence) - order + 1))
 
 
 @pytest.mark.parametrize("metric", COUNTS)

@@ -183,6 +183,30 @@ def test_where_nearly_all_rows_are_leaked_it_is_told():
     assert "70 of 80 test rows have a near neighbour" in warnings_of(scores, [])[0]
 
 
+def test_rows_that_only_one_model_answered_are_not_enough_to_be_judged_apart():
+    """A lost champion answered rows that are near to training, and few of the others: 0 of 30, or 15."""
+    for answered in (0, 15):
+        base = [0.0] * 50 + [0.0] * answered + [None] * (30 - answered)
+        lost = SubjectScores(
+            n=50 + answered,
+            values={"exact_match": 0.0},
+            rows={"exact_match": base},
+            unanswered=range(50 + answered, 80),
+        )
+        subjects = {"tuned": subject([1] * 50 + [0] * 30), "base": lost}
+        near = [True] * 50 + [False] * 30
+        found = verdict(Scores(rows=[str(at) for at in range(80)], near=near, subjects=subjects), beats="base")
+        assert (found.outcome, found.n, found.left_out) == ("PASS", 50 + answered, 30 - answered)
+        assert f"{answered} are left: too few" in found.reason
+
+
+@pytest.mark.parametrize(("tuned", "outcome"), [(30, "PASS"), (0, "INCONCLUSIVE")])
+def test_of_nothing_nothing_may_be_lost(tuned, outcome):
+    """A base that has no row right cannot be undercut; to lose a tenth of it is to lose nothing."""
+    found = verdict(paired(tuned, 0, 0, 60), not_worse_than="base", margin={"relative": "10%"})
+    assert (found.outcome, found.threshold) == (outcome, 0)
+
+
 def test_rows_of_one_group_count_once():
     """60 rows of 6 customers, all 20 fixed rows with two of them: without groups a clear gain."""
     groups = [str(at // 10) for at in range(60)]
@@ -234,6 +258,31 @@ IN_EACH = {"not_worse_than": "base", "margin": {"points": 5}, "slice": "language
             "fr 86.7 %",
         ),
         ([("en", 5, 1, 40, 60)], {**IN_EACH, "proof": "strict"}, "PASS", "all 1 prove it"),
+        # No model can gain 10 points in `fr`, and 10 % of nothing is nothing: neither keeps others from being judged.
+        (
+            [("en", 30, 0, 20, 60), ("fr", 0, 0, 30, 30)],
+            {**BY_10, "slice": "language"},
+            "FAIL",
+            "miss it: fr +0.0 points",
+        ),
+        (
+            [("en", 20, 0, 20, 60), ("fr", 10, 0, 0, 30)],
+            {"beats": "base", "by": {"relative": "10%"}, "slice": "language"},
+            "PASS",
+            "none of 2 is below it",
+        ),
+        (
+            [("en", 0, 0, 40, 60), ("fr", 0, 0, 20, 30)],
+            {"beats": "base", "slice": "language"},
+            "INCONCLUSIVE",
+            "On all",
+        ),
+        (
+            [("en", 2, 1, 40, 60), ("fr", 2, 1, 20, 30)],
+            {"beats": "base", "slice": "language"},
+            "INCONCLUSIVE",
+            "chance",
+        ),
         ([("en", 1, 1, 18, 30)], {**IN_EACH, "proof": "strict"}, "INCONCLUSIVE", "not proven"),
     ],
 )

@@ -45,6 +45,16 @@ def test_gates_pass_equal_models_rarely_and_better_ones_often(groups):
     assert shares[-1] > 0.95
 
 
+@pytest.mark.parametrize("relative", [{}, {"by": {"relative": "10%"}}])
+def test_a_gate_with_a_slice_is_tried_on_all_its_values(relative):
+    known = scores().model_copy(update={"slices": {"language": ["en", "fr"] * 40}})
+    gate = Gate(metric="exact_match", beats="base", slice="language", **relative)
+    [found] = selftest([gate], known, tries=200)
+    assert found.ok
+    assert found.identical != "PASS"
+    assert found.planted[-1].passed > 0.8
+
+
 def test_the_same_scores_give_the_same_result():
     assert selftest([BY_10], scores(), tries=50) == selftest([BY_10], scores(), tries=50)
 

@@ -11,8 +11,12 @@ import yaml
 from world import World, fake_weights
 
 from runner.digest import digest_file
+from runner.plan.build import look
 from runner.plan.decision import answered
+from runner.plan.walk import Walk
 from runner.registry.artifacts import blob_key
+from runner.report.gather import gather_report
+from runner.report.markdown import render_markdown
 from runner.report.proof import prove
 
 EARLY = {"metric": "exact_match", "not_worse_than": "version:1.0.0", "margin": {"points": 20}}
@@ -201,6 +205,28 @@ def test_rows_that_both_answered_are_scored(world):
     rows = found["tuned"]["n"]
     assert 0 < found["champion"]["n"] < rows
     assert len(found["champion"]["unanswered"]) == rows - found["champion"]["n"]
+
+
+def test_rows_that_both_answered_are_judged_and_reported(world):
+    release(world)
+    again = lose_weights(world, "1.1.0")
+    again.files = {**world.files, "data/c.jsonl": list(range(200, 260))}
+    ask(again, "1.2.0", 0.003, LAST)
+    again.branch = "topic"
+    _, outcome = again.apply()
+    assert outcome.error is None
+    found = scores(again, outcome)
+    shared = found["champion"]["n"]
+    verdict = next(one for one in outcome.gate.metrics["verdicts"] if one["rival"] == "champion")
+    assert (verdict["n"], verdict["left_out"]) == (shared, found["tuned"]["n"] - shared)
+    (subject,) = again.subjects()
+    report = gather_report(look(Walk(subject, again.registry, again.delivery())))
+    changes = report.champion_changes
+    assert (changes.fixed, changes.broken, changes.unchanged) == (0, 0, shared)
+    assert sum(row.champion_status == "unanswered" for row in report.rows) == verdict["left_out"]
+    text = render_markdown(report)
+    assert f"{verdict['left_out']} rows that champion 1.1.0 could not answer are left out" in text
+    assert f"of {shared} rows" in text
 
 
 def test_a_lost_rival_beside_a_champion_that_answers(world):
