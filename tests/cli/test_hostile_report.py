@@ -1,0 +1,58 @@
+"""Reports of hostile rows and answers, through the command line: every format is written, and read back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from xml.etree import ElementTree
+
+import pytest
+import world as worlds
+from hostile import ATTACKS
+from repository import committed_world, run
+
+HALF = "\ud83d"
+"""Half a surrogate pair, which UTF-8 has no way to write."""
+
+STORED = [attack for attack in ATTACKS if HALF not in attack and "\0" not in attack]
+"""What the data checks let through."""
+
+
+@pytest.fixture
+def evaluated(tmp_path, monkeypatch):
+    """A spec whose every question, slice and untaught answer holds an attack."""
+    plain = worlds.row
+
+    def row(number):
+        told, attack = plain(number), STORED[number % len(STORED)]
+        return {**told, "input": f"{told['input']} {attack}", "kind": attack}
+
+    class Engine(worlds.FakeEngine):
+        def answer(self, prompts, *rest, **how):
+            for prompt, found in zip(prompts, super().answer(prompts, *rest, **how), strict=False):
+                attack = ATTACKS[int(prompt.messages[-1]["content"].split()[1]) % len(ATTACKS)]
+                yield found if self.wise else dataclasses.replace(found, text=f"{found.text} {attack}")
+
+    monkeypatch.setattr(worlds, "row", row)
+    monkeypatch.setattr(worlds, "FakeEngine", Engine)
+    made = committed_world(tmp_path, monkeypatch)
+    made.spec["evaluation"]["slices"] = ["kind"]
+    made.write()
+    assert run(made, "apply", "--yes", "--through", "gate") == 0
+    return made
+
+
+READ = {
+    "md": lambda text: text.index("**Merge: bot 1.0.0"),
+    "txt": lambda text: text.index("Merge: bot 1.0.0"),
+    "json": json.loads,
+    "xml": ElementTree.fromstring,
+    "html": lambda text: text.index("Merge: bot 1.0.0"),
+}
+
+
+def test_every_format_is_written_and_read_back(evaluated, tmp_path, capsys):
+    for suffix, read in READ.items():
+        out = tmp_path / f"report.{suffix}"
+        assert run(evaluated, "report", "bot", "-o", str(out)) == 0, capsys.readouterr().err
+        read(out.read_text(encoding="utf-8"))
