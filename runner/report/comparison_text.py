@@ -23,7 +23,7 @@ def comparison_text(found: Comparison) -> str:
         for row in rows:
             lines += [f"  row {row.row}"]
             lines += [f"    {name:<9}{_line(text)}" for name, text in _texts(found, row)]
-            lines += [f"    {'near':<9}{_near(one)}" for one in row.nearest]
+            lines += [f"    {'near':<9}{_line(_near(one))}" for one in row.nearest]
     return "\n".join(lines)
 
 
@@ -36,7 +36,7 @@ def comparison_markdown(found: Comparison) -> str:
             lines = [f"row {row.row}"]
             for name, text in _texts(found, row):
                 lines += [name, *(f"    {line}" for line in clean(text).split("\n"))]
-            lines += [f"near: {_near(one)}" for one in row.nearest]
+            lines += [f"near: {_line(_near(one))}" for one in row.nearest]
             body.append(fence("\n".join(lines)))
         summary = f"{_TITLES[kind]}: {_shown(len(rows), total)}"
         parts.append(f"<details><summary>{summary}</summary>\n\n" + "\n\n".join(body) + "\n\n</details>")
@@ -88,4 +88,5 @@ def _line(text: str) -> str:
 
 def _near(one: Neighbour) -> str:
     new = ", new in this version" if one.new else ""
-    return f"{one.similarity:.2f} {one.where or one.row}{new}"
+    said = f": {one.input} → {one.answer}" if one.input else ""
+    return f"{one.similarity:.2f} {one.where or one.row}{new}{said}"

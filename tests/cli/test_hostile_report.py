@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 import world as worlds
@@ -46,7 +46,7 @@ READ = {
     "md": lambda text: text.index("**Merge: bot 1.0.0"),
     "txt": lambda text: text.index("Merge: bot 1.0.0"),
     "json": json.loads,
-    "xml": ElementTree.fromstring,
+    "xml": ET.fromstring,
     "html": lambda text: text.index("Merge: bot 1.0.0"),
 }
 
