@@ -9,7 +9,11 @@ from xml.etree import ElementTree as ET
 import pytest
 import world as worlds
 from hostile import ATTACKS
+from markdown_it import MarkdownIt
 from repository import committed_world, run
+
+from runner.report.comparison import ComparedRow, Comparison, Neighbour
+from runner.report.comparison_text import comparison_markdown
 
 HALF = "\ud83d"
 """Half a surrogate pair, which UTF-8 has no way to write."""
@@ -56,3 +60,21 @@ def test_every_format_is_written_and_read_back(evaluated, tmp_path, capsys):
         out = tmp_path / f"report.{suffix}"
         assert run(evaluated, "report", "bot", "-o", str(out)) == 0, capsys.readouterr().err
         read(out.read_text(encoding="utf-8"))
+
+
+def test_a_comparison_of_hostile_answers_fits_in_a_comment():
+    row = ComparedRow(row="0-0", status="broken", input="", expected="", before="", after="")
+    texts = dict.fromkeys(("input", "expected", "before", "after"), "\U0001f600</details>```@everyone|" * 150)
+    near = [Neighbour(row="1-0", similarity=0.5, input="\u202e</details>\n```", answer="@x", new=True)] * 3
+    rows = [row.model_copy(update={**texts, "status": kind, "nearest": near}) for kind in ("broken", "fixed") * 40]
+    counts = {"fixed": 40, "broken": 40, "both_right": 0, "both_wrong": 0}
+    told = {"before": 0.5, "after": 0.5, "difference": 0.0, "low": -0.1, "high": 0.1, "method": "", "n": 80}
+    found = Comparison(
+        name="bot", old="1.0.0", new="1.1.0", metric="m", left_out=0, right_by="m", counts=counts, rows=rows, **told
+    )
+    text = comparison_markdown(found)
+    assert len(text.encode("utf-16-le")) // 2 <= 60_000
+    page = MarkdownIt("commonmark", {"html": True}).render(text)
+    assert (page.count("<details>"), page.count("</details>")) == (2, 2)
+    assert "of 40 rows" in page
+    assert "\u202e" not in page
