@@ -41,6 +41,8 @@ def report(
     if as_json and asked not in (None, "json"):
         raise UsageError(f"--json and --format {asked} ask for two formats", hint="leave one out")
     form = format_of("json" if as_json else asked, out, otherwise="text" if compare else "markdown")
+    if common_rows and compare is None:
+        raise UsageError("--common-rows is about a comparison", hint="name two versions with --compare A B")
     project = open_project(directory)
     if compare is None:
         _write(_rendered(project, name, form, out), out)

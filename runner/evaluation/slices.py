@@ -20,12 +20,10 @@ from runner.evaluation.intervals import bounds_of
 from runner.evaluation.margins import converted
 from runner.evaluation.paired import described, lowest, shared_rows, value_on
 from runner.evaluation.scores import Scores, SubjectScores
+from runner.evaluation.statistics import holm
 from runner.evaluation.verdicts import Outcome, SliceVerdict, Verdict
 from runner.evaluation.words import amount, change
 from runner.spec.models import Gate
-
-_ERROR = 0.05
-"""Chance of calling any slice of equal models worse."""
 
 _BY_WORTH: Sequence[Outcome] = ("PASS", "INCONCLUSIVE", "FAIL")
 
@@ -76,8 +74,11 @@ def judge_slices(
             small.append(SliceVerdict(slice=value, outcome=None, n=size if found is None else found.found.n))
         else:
             judged.append(found)
-    failed = _shown_worse(judged, scores, rival, draws)
-    verdicts = [one.found.model_copy(update={"outcome": _outcome(one, failed)}) for one in judged]
+    failed = holm(judged, lambda one, error: _misses(one, error, scores, rival, draws))
+    verdicts = [
+        one.found.model_copy(update={"outcome": _outcome(one, is_failed=fails)})
+        for one, fails in zip(judged, failed, strict=True)
+    ]
     outcome, reason = _overall(verdicts), _reason(gate, verdicts, small, least)
     if gate.beats and _BY_WORTH.index(whole.outcome) > _BY_WORTH.index(outcome):
         outcome, reason = whole.outcome, f"{reason} On all rows: {whole.reason}"
@@ -139,25 +140,14 @@ def _bounds(
     return (low, high) if gate.at_least is not None else (-high, -low)
 
 
-def _shown_worse(slices: Sequence[_Slice], scores: Scores, rival: str | None, draws: int | None) -> list[_Slice]:
-    """Return the slices that Holm's method shows to miss what is asked."""
-    left, shown = [one for one in slices if one.point < one.line - EPSILON], []
-    remaining = len(slices)
-    while left:
-        level = 1 - 2 * _ERROR / remaining
-        found = [
-            one for one in left if _bounds(one.gate, scores, rival, one.places, level, draws)[1] < one.line - EPSILON
-        ]
-        if not found:
-            break
-        shown += found
-        left = [one for one in left if one not in found]
-        remaining -= len(found)
-    return shown
+def _misses(one: _Slice, error: float, scores: Scores, rival: str | None, draws: int | None) -> bool:
+    """Whether a slice is shown to miss what is asked, with some chance of error."""
+    line = one.line - EPSILON
+    return one.point < line and _bounds(one.gate, scores, rival, one.places, 1 - 2 * error, draws)[1] < line
 
 
-def _outcome(one: _Slice, failed: Sequence[_Slice]) -> Outcome:
-    if one in failed:
+def _outcome(one: _Slice, *, is_failed: bool) -> Outcome:
+    if is_failed:
         return "FAIL"
     if one.point < one.line - EPSILON:
         return "INCONCLUSIVE"

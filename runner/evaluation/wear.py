@@ -63,6 +63,6 @@ def _words(candidates: int, odds: float, n: int, *, is_worn: bool) -> str:
         return f"The first candidate to be scored on these {n} test rows."
     told = (
         f"{candidates} different candidates have been scored on these {n} test rows. Were none of them better, the "
-        f"odds that at least one passes a gate by luck would be up to {odds:.0%}."
+        f"odds that at least one passes a gate by luck would be up to {100 * odds:.0f} %."
     )
     return f"{told} Renew the test rows before you trust a narrow pass." if is_worn else told

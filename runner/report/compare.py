@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
 from runner.data.prompts import prompt_of, reference_of
-from runner.data.rows import Row, rows_from_jsonl, text_of
+from runner.data.rows import rows_from_jsonl
 from runner.errors import GituneError, UsageError
 from runner.evaluation.compare import Gain, compare
 from runner.evaluation.ledger import Status, right_by, status_of
@@ -20,10 +19,10 @@ from runner.evaluation.scores import Scores, SubjectScores
 from runner.registry.facts import Record, Step
 from runner.registry.views import RegistryReader
 from runner.report.comparison import ComparedRow, Comparison, Neighbour
+from runner.report.model import TEXT_LIMIT
+from runner.report.nearest import lines_of, nearest_of
 from runner.report.notes import Release
-
-TEXT_LIMIT = 4_000
-"""Characters of a text that are kept."""
+from runner.report.rows import asked, shorten
 
 _ORDER: tuple[Status, ...] = ("broken", "fixed", "both_wrong")
 
@@ -100,9 +99,13 @@ def compare_releases(
     )
 
 
+def rules_apart(old: Record, new: Record) -> list[str]:
+    """Return by which rules two records of `score` were made differently, in words."""
+    return [words for name, words in _RULES.items() if old.inputs.get(name) != new.inputs.get(name)]
+
+
 def _require_comparable(old: _Side, new: _Side, *, common_rows: bool) -> None:
-    rules = [words for name, words in _RULES.items() if old.inputs.get(name) != new.inputs.get(name)]
-    if rules:
+    if rules := rules_apart(old.records["score"], new.records["score"]):
         raise UsageError(
             f"{old.version} and {new.version} were scored by other rules: {', '.join(rules)}",
             hint="release the older content anew, so that both are scored alike",
@@ -141,7 +144,7 @@ def _gain(metric: str, old: _Side, new: _Side, rows: Sequence[str]) -> Gain | No
 
 def _rows(status: Mapping[str, Status], old: _Side, new: _Side, reader: RegistryReader) -> list[ComparedRow]:
     before, after = old.texts(), new.texts()
-    near = neighbours_of(status, new.prepared, old.prepared, reader)
+    near = _neighbours({row for row, kind in status.items() if kind in _ORDER}, old, new, reader)
     told = []
     for wanted in _ORDER:
         for row in (new.rows[row] for row, kind in status.items() if kind == wanted):
@@ -150,55 +153,20 @@ def _rows(status: Mapping[str, Status], old: _Side, new: _Side, reader: Registry
                 ComparedRow(
                     row=row.id,
                     status=wanted,
-                    input=asked(row),
-                    expected=reference_of(row)[:TEXT_LIMIT],
-                    before=before[prompt][:TEXT_LIMIT],
-                    after=after[prompt][:TEXT_LIMIT],
+                    input=shorten(asked(row), TEXT_LIMIT),
+                    expected=shorten(reference_of(row), TEXT_LIMIT),
+                    before=shorten(before[prompt], TEXT_LIMIT),
+                    after=shorten(after[prompt], TEXT_LIMIT),
                     nearest=near.get(row.id, []),
                 )
             )
     return told
 
 
-def neighbours_of(
-    rows: Iterable[str], prepared: Record, before: Record | None, reader: RegistryReader
-) -> dict[str, list[Neighbour]]:
-    """Return the training rows that resemble test rows, by test row; none for releases of an older gitune.
-
-    Args:
-        rows: ids of the test rows.
-        prepared: record of `prepare` of the version whose training rows are meant.
-        before: that of an older version, to say which training rows are new since.
-        reader: where rows are.
-    """
-    wanted = set(rows)
-    lines = [line for line in _lines(prepared, "neighbours", reader) if line["row"] in wanted]
-    if not lines:
-        return {}
-    where = {line["id"]: f"{line['file']}:{line['line']}" for line in _lines(prepared, "sources", reader)}
-    trained = {line["id"] for line in _lines(before, "train", reader)} if before else None
+def _neighbours(rows: Collection[str], old: _Side, new: _Side, reader: RegistryReader) -> dict[str, list[Neighbour]]:
+    """Return the newer version's training rows that resemble test rows, and which the older one was trained without."""
+    trained = {line["id"] for line in lines_of(old.prepared, "train", reader)}
     return {
-        line["row"]: [
-            Neighbour(
-                row=one["row"],
-                similarity=one["similarity"],
-                where=where.get(one["row"], ""),
-                new=trained is not None and one["row"] not in trained,
-            )
-            for one in line["nearest"]
-        ]
-        for line in lines
+        row: [Neighbour(**near.model_dump(), new=near.row not in trained) for near in found]
+        for row, found in nearest_of(new.prepared, reader, rows).items()
     }
-
-
-def _lines(record: Record, name: str, reader: RegistryReader) -> list[dict[str, Any]]:
-    if name not in record.outputs:
-        return []
-    return [json.loads(line) for line in reader.read(record.outputs[name]).splitlines()]
-
-
-def asked(row: Row) -> str:
-    """Return what a row asks: the conversation before the answer, without the system message."""
-    turns = [turn for turn in prompt_of(row).messages if turn["role"] != "system"]
-    text = turns[0]["content"] if len(turns) == 1 else "\n".join(f"{turn['role']}: {text_of(turn)}" for turn in turns)
-    return str(text)[:TEXT_LIMIT]

@@ -7,18 +7,13 @@ from typing import Literal
 from pydantic import Field
 
 from runner.evaluation.ledger import Status
+from runner.report.model import Nearest
 from runner.report.parts import ReportPart
 
 
-class Neighbour(ReportPart):
-    """A training row that resembles a test row."""
+class Neighbour(Nearest):
+    """A training row that resembles a test row, and whether it came with the newer version."""
 
-    row: str
-    """Row id."""
-    similarity: float
-    """Between 0 and 1."""
-    where: str = ""
-    """`file:line` of the training row; empty when that is not known."""
     new: bool = False
     """Whether the older version was trained without it."""
 

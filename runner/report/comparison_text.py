@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from runner.evaluation.words import percent, points
 from runner.report.comparison import ComparedRow, Comparison, Neighbour
 from runner.report.escape import clean, fence, inline
+from runner.report.markdown import LIMIT
+from runner.report.markdown_details import INPUT_LIMIT
+from runner.report.markdown_section import details, length
+from runner.report.rows import shorten
 
 SHOWN = {"broken": 20, "fixed": 10, "both_wrong": 0}
 """Rows of each kind that are shown; JSON has all."""
@@ -23,24 +27,29 @@ def comparison_text(found: Comparison) -> str:
         for row in rows:
             lines += [f"  row {row.row}"]
             lines += [f"    {name:<9}{_line(text)}" for name, text in _texts(found, row)]
-            lines += [f"    {'near':<9}{_near(one)}" for one in row.nearest]
+            lines += [f"    {'near':<9}{_line(_near(one))}" for one in row.nearest]
     return "\n".join(lines)
 
 
 def comparison_markdown(found: Comparison) -> str:
-    """Render for a comment."""
-    parts = [f"**{inline(_headline(found))}**", inline(_sentence(found))]
+    """Render for a comment: with as many rows as there is room for."""
+    head = [f"**{inline(_headline(found))}**", inline(_sentence(found))]
+    most = max(SHOWN.values())
+    while length(text := "\n\n".join([*head, *_folded(found, most)]) + "\n") > LIMIT:
+        most -= 1
+    return text
+
+
+def _folded(found: Comparison, most: int) -> Iterator[str]:
     for kind, rows, total in _parts(found):
         body = []
-        for row in rows:
+        for row in rows[:most]:
             lines = [f"row {row.row}"]
             for name, text in _texts(found, row):
-                lines += [name, *(f"    {line}" for line in clean(text).split("\n"))]
-            lines += [f"near: {_near(one)}" for one in row.nearest]
+                lines += [name, *(f"    {line}" for line in clean(shorten(text, INPUT_LIMIT)).split("\n"))]
+            lines += [f"near: {_line(_near(one))}" for one in row.nearest]
             body.append(fence("\n".join(lines)))
-        summary = f"{_TITLES[kind]}: {_shown(len(rows), total)}"
-        parts.append(f"<details><summary>{summary}</summary>\n\n" + "\n\n".join(body) + "\n\n</details>")
-    return "\n\n".join(parts) + "\n"
+        yield details(f"{_TITLES[kind]}: {_shown(len(body), total)}", "\n\n".join(body))
 
 
 def _headline(found: Comparison) -> str:
@@ -88,4 +97,5 @@ def _line(text: str) -> str:
 
 def _near(one: Neighbour) -> str:
     new = ", new in this version" if one.new else ""
-    return f"{one.similarity:.2f} {one.where or one.row}{new}"
+    said = f": {one.input} → {one.answer}" if one.input else ""
+    return f"{one.similarity:.2f} {one.where or one.row}{new}{said}"

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.data.neighbours import Neighbour
 from runner.data.rows import Row
 from runner.evaluation.gates import Verdict
 from runner.evaluation.scores import Scores
 from runner.registry.facts import Record, Ruling, Step
+from runner.report.model import Nearest
 from runner.report.parts import HistoryPoint, SpecChange, Wear
 from runner.spec.models import Spec
 
@@ -61,10 +61,8 @@ class Evidence:
     """Who approved an INCONCLUSIVE of these scores."""
     places: Mapping[str, str] = field(default_factory=dict)
     """`file:line` by row id, of test and training rows."""
-    neighbours: Mapping[str, Sequence[Neighbour]] = field(default_factory=dict)
+    nearest: Mapping[str, Sequence[Nearest]] = field(default_factory=dict)
     """Nearest training rows by test row id."""
-    trained_on: Mapping[str, Row] = field(default_factory=dict)
-    """Those training rows, by id."""
     changed: Sequence[SpecChange] = ()
     """What is not as in the version it follows."""
     history: Sequence[HistoryPoint] = ()

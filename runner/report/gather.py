@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.data.neighbours import Neighbour
-from runner.data.rows import Row, rows_from_jsonl
+from runner.data.rows import rows_from_jsonl
 from runner.errors import UsageError
 from runner.evaluation.gates import Verdict
 from runner.evaluation.scores import Scores
@@ -19,6 +17,7 @@ from runner.report.build import build_report
 from runner.report.evidence import Evidence, Told
 from runner.report.history import changes_since_champion, history_of
 from runner.report.model import Report
+from runner.report.nearest import lines_of, nearest_of, places_of
 from runner.report.parts import Wear
 
 NEEDED: tuple[Step, ...] = ("prepare", "train", "predict_base", "predict_tuned", "score", "gate")
@@ -41,7 +40,7 @@ def gather_report(walk: Walk) -> Report:
             f"{spec.name} {spec.version} has not been evaluated yet: no {missing[0]}",
             hint="`gitune apply --through evaluate` does it",
         )
-    records, champion, neighbours = walk.records, walk.champion, _neighbours(walk)
+    records, champion = walk.records, walk.champion
     prepared, rows = records["prepare"], rows_from_jsonl(_bytes(walk, "prepare", "test"))
     return build_report(
         Evidence(
@@ -52,15 +51,14 @@ def gather_report(walk: Walk) -> Report:
             rows=rows,
             answers={subject: _told(walk, record) for subject, record in answered(records).items()},
             curve=_json(walk, "train", "curve"),
-            training=_lines(walk, records["train"], "metrics"),
+            training=lines_of(records["train"], "metrics", walk.reader),
             card=_json(walk, "prepare", "card"),
             champion=champion.version if champion else None,
             commit=walk.delivery.commit_of(walk.subject.loaded),
             approval=walk.approval,
             live=walk.live is not None and walk.live.version == spec.version,
-            places={line["id"]: f"{line['file']}:{line['line']}" for line in _lines(walk, prepared, "sources")},
-            neighbours=neighbours,
-            trained_on=_trained_on(walk, neighbours),
+            places=places_of(prepared, walk.reader),
+            nearest=nearest_of(prepared, walk.reader),
             changed=changes_since_champion(walk),
             history=history_of(walk),
             wear=_wear(walk, len(rows)),
@@ -76,19 +74,12 @@ def _json(walk: Walk, step: Step, name: str) -> Any:
     return json.loads(_bytes(walk, step, name))
 
 
-def _lines(walk: Walk, record: Record, name: str) -> list[dict[str, Any]]:
-    """Read an artifact of JSON lines; empty where an older gitune, or a run without errors, wrote none."""
-    if name not in record.outputs:
-        return []
-    return [json.loads(line) for line in walk.reader.read(record.outputs[name]).splitlines()]
-
-
 def _told(walk: Walk, record: Record) -> Told:
-    stored = _lines(walk, record, "answers")
+    stored = lines_of(record, "answers", walk.reader)
     return Told(
         texts={answer["prompt_id"]: answer["text"] for answer in stored if not answer.get("sample")},
         stored=stored,
-        errors=len({line["prompt_id"] for line in _lines(walk, record, "errors")}),
+        errors=len({line["prompt_id"] for line in lines_of(record, "errors", walk.reader)}),
         seconds=record.seconds,
     )
 
@@ -96,16 +87,3 @@ def _told(walk: Walk, record: Record) -> Told:
 def _wear(walk: Walk, rows: int) -> Wear:
     found = wear(walk.reader, walk.records["prepare"].outputs["test"].digest, rows)
     return Wear(candidates=found.candidates, odds=found.odds_of_lucky_pass, worn=found.is_worn, message=found.message)
-
-
-def _neighbours(walk: Walk) -> dict[str, list[Neighbour]]:
-    return {
-        line["row"]: [Neighbour(near["row"], near["similarity"]) for near in line["nearest"]]
-        for line in _lines(walk, walk.records["prepare"], "neighbours")
-    }
-
-
-def _trained_on(walk: Walk, neighbours: Mapping[str, Sequence[Neighbour]]) -> dict[str, Row]:
-    wanted = {near.row for found in neighbours.values() for near in found}
-    rows = rows_from_jsonl(_bytes(walk, "prepare", "train")) if wanted else []
-    return {row.id: row for row in rows if row.id in wanted}

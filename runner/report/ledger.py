@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 from runner.data.rows import rows_from_jsonl
 from runner.errors import GituneError, UsageError
-from runner.evaluation.ledger import Status, right_by, status_of
+from runner.evaluation.ledger import Results, Status, right_by, status_of
 from runner.evaluation.scores import Scores
 from runner.registry.chain import sealed_records
-from runner.registry.facts import Record, Step, Version
+from runner.registry.facts import Record, Version
 from runner.registry.views import RegistryReader
-from runner.report.compare import asked, neighbours_of
-from runner.report.comparison import Neighbour
+from runner.report.compare import rules_apart
+from runner.report.model import TEXT_LIMIT, Nearest
+from runner.report.nearest import nearest_of
 from runner.report.parts import ReportPart
+from runner.report.rows import asked, shorten
 from runner.report.text import printable
 
 _ORDER: tuple[Status, ...] = ("flapping", "broken", "fixed")
@@ -37,7 +39,7 @@ class LedgerRow(ReportPart):
     """Version that changed it last."""
     commit: str
     """Commit of that version."""
-    nearest: list[Neighbour]
+    nearest: list[Nearest]
     """Training rows of that version that resemble it, the most similar first."""
 
 
@@ -51,11 +53,20 @@ class Ledger(ReportPart):
     versions: list[str]
     """Released versions that were scored, oldest first."""
     left_out: list[str]
-    """Released versions whose scores are gone, or that say of no row whether it is right."""
+    """Released versions whose scores are gone, were made by other rules, or say of no row whether it is right."""
     unchanged: int
     """Rows that no version changed."""
     rows: list[LedgerRow]
     """Flapping rows first, then broken ones, then fixed ones."""
+
+
+class _Scored(NamedTuple):
+    """One released version with what it has right."""
+
+    version: Version
+    prepared: Record
+    score: Record
+    results: Results
 
 
 def build_ledger(name: str, versions: Sequence[Version], metric: str, reader: RegistryReader) -> Ledger:
@@ -70,26 +81,31 @@ def build_ledger(name: str, versions: Sequence[Version], metric: str, reader: Re
     Raises:
         UsageError: when fewer than two versions can be compared.
     """
-    scored, left_out = {}, []
-    for version in versions:
-        try:
-            records = sealed_records(version, reader)
-            scored[version.version] = (version, records, _results(metric, records, reader))
-        except GituneError:
-            left_out.append(version.version)
-    if len(scored) < 2:  # noqa: PLR2004 - a change needs two
-        raise UsageError(f"{name} has {len(scored)} released versions with scores: nothing to compare")
-    ids = dict.fromkeys(row for _, _, results in scored.values() for row in results)
+    scored = [found for version in versions if (found := _scored(version, metric, reader)) is not None]
+    # By other rules a row may change without the model.
+    alike = [one for one in scored if not rules_apart(one.score, scored[-1].score)]
+    if len(alike) < 2:  # noqa: PLR2004 - a change needs two
+        raise UsageError(
+            f"{name}: {len(alike)} of {len(versions)} released versions have scores by the same rules, and a change "
+            "needs two",
+            hint=f"`gitune report {name} --compare A B` compares a release with a version that is not released",
+        )
     told, unchanged = [], 0
-    for row in ids:
-        results = [each.get(row) for _, _, each in scored.values()]
+    for row in dict.fromkeys(row for one in alike for row in one.results):
+        results = [one.results.get(row) for one in alike]
         if (status := status_of(results)) in _ORDER:
-            version, records, _ = list(scored.values())[_last_change(results)]
-            told.append(_row(row, status, results, version, records, reader))
+            told.append((row, status, results, alike[_last_change(results)]))
         else:
             unchanged += 1
-    told.sort(key=lambda one: (_ORDER.index(one.status), one.row))
-    return Ledger(name=name, versions=list(scored), left_out=left_out, unchanged=unchanged, rows=told)
+    rows = [made for one in alike for made in _rows([found for found in told if found[3] is one], one, reader)]
+    kept = {one.version.version for one in alike}
+    return Ledger(
+        name=name,
+        versions=[one.version.version for one in alike],
+        left_out=[version.version for version in versions if version.version not in kept],
+        unchanged=unchanged,
+        rows=sorted(rows, key=lambda one: (_ORDER.index(one.status), one.row)),
+    )
 
 
 def ledger_text(found: Ledger) -> str:
@@ -101,16 +117,21 @@ def ledger_text(found: Ledger) -> str:
         lines.append(f"  {marks}  {one.status:<8}  {one.since} {one.commit[:7]}  {text[:_WIDTH]}")
         lines += [f"      near {near.similarity:.2f} {near.where or near.row}" for near in one.nearest]
     if found.left_out:
-        lines.append(f"without {', '.join(found.left_out)}: no scores of single rows")
+        lines.append(f"without {', '.join(found.left_out)}: no scores of single rows, or by other rules")
     return "\n".join(lines)
 
 
-def _results(metric: str, records: dict[Step, Record], reader: RegistryReader) -> dict[str, bool | None]:
-    if not {"score", "prepare"} <= records.keys():
-        raise GituneError("no scores")
-    stored = Scores.model_validate_json(reader.read(records["score"].outputs["scores"]))
-    ids = stored.rows or [row.id for row in rows_from_jsonl(reader.read(records["prepare"].outputs["test"]))]
-    return dict(right_by(metric, ids, stored.subjects["tuned"])[1])
+def _scored(version: Version, metric: str, reader: RegistryReader) -> _Scored | None:
+    try:
+        records = sealed_records(version, reader)
+        if not {"score", "prepare"} <= records.keys():
+            return None
+        stored = Scores.model_validate_json(reader.read(records["score"].outputs["scores"]))
+        ids = stored.rows or [row.id for row in rows_from_jsonl(reader.read(records["prepare"].outputs["test"]))]
+        results = right_by(metric, ids, stored.subjects["tuned"])[1]
+    except GituneError:
+        return None
+    return _Scored(version, records["prepare"], records["score"], results)
 
 
 def _last_change(results: Sequence[bool | None]) -> int:
@@ -118,22 +139,21 @@ def _last_change(results: Sequence[bool | None]) -> int:
     return next(at for (_, was), (at, now) in reversed(list(itertools.pairwise(known))) if was != now)
 
 
-def _row(
-    row: str,
-    status: Status,
-    results: list[bool | None],
-    version: Version,
-    records: dict[Step, Record],
-    reader: RegistryReader,
-) -> LedgerRow:
-    rows = {one.id: one for one in rows_from_jsonl(reader.read(records["prepare"].outputs["test"]))}
-    nearest = neighbours_of([row], records["prepare"], None, reader).get(row, [])
-    return LedgerRow(
-        row=row,
-        status=status,
-        results=results,
-        input=asked(rows[row]),
-        since=version.version,
-        commit=version.commit,
-        nearest=nearest,
-    )
+def _rows(
+    changed: Sequence[tuple[str, Status, list[bool | None], _Scored]], by: _Scored, reader: RegistryReader
+) -> Iterator[LedgerRow]:
+    """Yield the rows that one version changed last; its rows and their neighbours are read once for all of them."""
+    if not changed:
+        return
+    rows = {row.id: row for row in rows_from_jsonl(reader.read(by.prepared.outputs["test"]))}
+    nearest = nearest_of(by.prepared, reader, {row for row, *_ in changed})
+    for row, status, results, _ in changed:
+        yield LedgerRow(
+            row=row,
+            status=status,
+            results=results,
+            input=shorten(asked(rows[row]), TEXT_LIMIT),
+            since=by.version.version,
+            commit=by.version.commit,
+            nearest=nearest.get(row, []),
+        )

@@ -15,7 +15,15 @@ from runner.report.markdown_section import Section, length
 from runner.report.markdown_tables import compliance_section, metrics_section
 from runner.report.model import Report
 from runner.report.table import table
-from runner.report.words import ICONS, GateWords, changes_words, decision_words, gate_words, headline_words
+from runner.report.words import (
+    ICONS,
+    GateWords,
+    changes_words,
+    decision_words,
+    gate_words,
+    headline_words,
+    obstacle_words,
+)
 
 LIMIT = 60_000
 """Longest text, in UTF-16 units as GitHub counts."""
@@ -57,7 +65,10 @@ def _fitting(sections: list[Section], room: int) -> list[str | None]:
 
 def _head(report: Report) -> str:
     """Return decision, gates and what became of the rows, in the longest form that fits."""
-    first = f"{ICONS[report.outcome]} **{inline(decision_words(report), 300)}**: {inline(headline_words(report), 400)}"
+    first = f"{ICONS[report.outcome]} **{inline(decision_words(report), 300)}**"
+    if obstacle := obstacle_words(report):
+        first += f" ({inline(obstacle, 300)})"
+    first += f": {inline(headline_words(report), 400)}"
     if report.commit:
         first += f", commit {inline(report.commit[:12])}"
     changes = f"**{changes_words(report.changes)}** against base"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.report.columns import columns
 from runner.report.model import Report
 from runner.report.text import printable
-from runner.report.words import changes_words, decision_words, gate_words, headline_words
+from runner.report.words import changes_words, decision_words, gate_words, headline_words, obstacle_words
 
 
 def render_text(report: Report) -> str:
@@ -18,7 +18,9 @@ def render_text(report: Report) -> str:
     changes = f"{changes_words(report.changes)} against base"
     if report.champion_changes:
         changes += f"; {changes_words(report.champion_changes)} against champion {report.champion}"
-    told = [decision_words(report), headline_words(report), "", *table, ""]
+    # The gate in the way stands above a primary metric that may look well.
+    told = [": ".join(filter(None, (decision_words(report), obstacle_words(report))))]
+    told += [headline_words(report), "", *table, ""]
     told += [why for why, gate in zip(whys, gates, strict=True) if not gate.verdict.endswith("PASS")]
     told += [f"{changes} ({report.changes.metric}).", *report.notes, *(finding.message for finding in report.findings)]
     return "\n".join(printable(line) for line in [*told, report.next_step]) + "\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.data.neighbours import Neighbour
 from runner.data.prompts import prompt_of, reference_of
 from runner.data.rows import Row, text_of
 from runner.evaluation.answers import same_answer
@@ -13,10 +12,7 @@ from runner.evaluation.catalog import FORMAT_COMPLIANCE, metric_of
 from runner.evaluation.compare import EPSILON
 from runner.evaluation.scores import Scores, SubjectScores
 from runner.report.evidence import Evidence
-from runner.report.model import TEXT_LIMIT, Nearest, ReportRow, RowChanges, Status
-
-NEAREST_LIMIT = 300
-"""Characters of a training row's texts that are kept beside a test row."""
+from runner.report.model import TEXT_LIMIT, ReportRow, RowChanges, Status
 
 Pair = tuple[float | None, float | None]
 """Value of a rival and of the tuned model; None: not answered."""
@@ -107,12 +103,12 @@ def _row(evidence: Evidence, at: int, base: Pair, champion: Pair | None) -> Repo
         status=_status(*base, breaks=bool(violations)),
         champion_status=_status(*champion, breaks=bool(violations)) if champion else None,
         where=evidence.places.get(row.id, ""),
-        input=shorten(_asked(row), TEXT_LIMIT),
+        input=shorten(asked(row), TEXT_LIMIT),
         expected=shorten(reference_of(row), TEXT_LIMIT),
         answers={name: shorten(text, TEXT_LIMIT) for name, text in said.items()},
         violations=violations,
         near=bool(scores.near and scores.near[at]),
-        nearest=[_nearest(found, evidence) for found in evidence.neighbours.get(row.id, ())],
+        nearest=list(evidence.nearest.get(row.id, ())),
         values=_values(scores, at),
         slices={field: values[at] for field, values in scores.slices.items()},
     )
@@ -134,18 +130,8 @@ def breaks_of(scores: SubjectScores, at: int) -> list[str]:
     return ["format"] if kept and kept[at] == 0.0 else []
 
 
-def _nearest(found: Neighbour, evidence: Evidence) -> Nearest:
-    row = evidence.trained_on.get(found.row)
-    return Nearest(
-        row=found.row,
-        similarity=found.similarity,
-        where=evidence.places.get(found.row, ""),
-        input=shorten(_asked(row), NEAREST_LIMIT) if row else "",
-        answer=shorten(reference_of(row), NEAREST_LIMIT) if row else "",
-    )
-
-
-def _asked(row: Row) -> str:
+def asked(row: Row) -> str:
+    """Return what a row asks: the conversation before the answer, without the system message."""
     turns = [turn for turn in prompt_of(row).messages if turn["role"] != "system"]
     return text_of(turns[0]) if len(turns) == 1 else "\n".join(f"{t['role']}: {text_of(t)}" for t in turns)
 

@@ -10,14 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from runner.evaluation.compare import EPSILON
-from runner.evaluation.statistics import mid_p_mcnemar
+from runner.evaluation.statistics import holm, mid_p_mcnemar
 from runner.report.model import SliceValue
 from runner.report.rows import Judged
 
 FEW_ROWS = 20
 """Rows below which a slice is told and not judged."""
-LEVEL = 0.05
-"""Odds of one mark or more where no slice differs."""
 
 
 def slice_values(fields: Mapping[str, Sequence[str | None]], judged: Judged) -> list[SliceValue]:
@@ -27,7 +25,7 @@ def slice_values(fields: Mapping[str, Sequence[str | None]], judged: Judged) -> 
     ]
     told = [(part, p) for part, p in found if part.n]
     tested = [p for part, p in told if not part.small]
-    marks = iter(holm(tested))
+    marks = iter(holm(tested, lambda p, error: p <= error))
     return [part if part.small else part.model_copy(update={"marked": next(marks)}) for part, _ in told]
 
 
@@ -55,13 +53,3 @@ def _slice(field: str, value: str | None, rows: Sequence[int], judged: Judged) -
         small=len(gains) < FEW_ROWS,
     )
     return part, mid_p_mcnemar(sum(gain > EPSILON for gain in gains), sum(gain < -EPSILON for gain in gains))
-
-
-def holm(odds: Sequence[float]) -> list[bool]:
-    """Return which of several tests stay significant after Holm's correction (1979, Scand. J. Stat. 6:65)."""
-    marked = [False] * len(odds)
-    for rank, at in enumerate(sorted(range(len(odds)), key=lambda at: odds[at])):
-        if odds[at] > LEVEL / (len(odds) - rank):
-            break
-        marked[at] = True
-    return marked

@@ -31,6 +31,7 @@ def title_of(name: str, champion: str | None) -> str:
 def _subject(name: str, evidence: Evidence) -> Subject:
     scores = evidence.scores.subjects[name]
     told = evidence.answers.get(name, Told({}))
+    measured = evidence.records["score"].metrics.get("latency", {}) if "score" in evidence.records else {}
     return Subject(
         name=name,
         title=title_of(name, evidence.champion),
@@ -39,6 +40,7 @@ def _subject(name: str, evidence: Evidence) -> Subject:
         cut_off=sum(answer.get("finish_reason") == "length" for answer in told.stored),
         prompt_tokens=_mean("prompt_tokens", told),
         answer_tokens=_mean("completion_tokens", told),
+        latencies=sorted(measured.get(name, ())),
         seconds=told.seconds,
         **_measured(scores),
     )

@@ -43,14 +43,22 @@ def decision_words(report: Report) -> str:
     return f"{decision}: {report.name} {report.version} {said[report.outcome]}"
 
 
+def obstacle_words(report: Report) -> str:
+    """Say which gate stands in the way, for a primary metric may look well beside it; nothing where none does."""
+    found = next((gate for gate in gate_words(report) if not gate.verdict.endswith("PASS")), None)
+    return f"{found.gate} {found.required}".rstrip() + f": {found.measured}" if found else ""
+
+
 def headline_words(report: Report) -> str:
-    """Say the primary metric: `exact_match 62.0 % (base) → 81.0 % (+19.0 points, …, n = 100)`."""
+    """Say the primary metric: `exact_match 62.0 % (base), 75.0 % (champion) → 81.0 % (+19.0 points, …, n = 100)`."""
     head = report.headline
     gain = change(head.difference, head.unit) + (" points" if head.unit == "share" else "")
+    champion = "" if head.champion is None else f", {figure(head.champion, head.unit)} (champion)"
+    gain += " against base" if champion else ""
     sure = "measured once"
     if head.low is not None:
         sure = f"one-sided 95 % bounds {change(head.low, head.unit)} and {change(head.high, head.unit)}"
-    values = f"{figure(head.base, head.unit)} (base) → {figure(head.tuned, head.unit)}"
+    values = f"{figure(head.base, head.unit)} (base){champion} → {figure(head.tuned, head.unit)}"
     return f"{head.metric} {values} ({gain}, {sure}, n = {head.n})"
 
 

@@ -120,5 +120,9 @@ def to_json(value: object) -> bytes:
 
 
 def to_jsonl(rows: list[dict[str, Any]]) -> bytes:
-    """Encode one JSON object per line, with sorted keys."""
-    return "".join(json.dumps(row, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n" for row in rows).encode()
+    """Encode one JSON object per line, with sorted keys.
+
+    Half a surrogate pair, which a model may say and UTF-8 cannot, becomes a question mark.
+    """
+    lines = [json.dumps(row, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n" for row in rows]
+    return "".join(lines).encode("utf-8", "replace")

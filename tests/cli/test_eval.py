@@ -95,10 +95,30 @@ def test_the_ledger_follows_rows_through_versions(versions, capsys):
     assert len(found["rows"]) == len(rows)
 
 
+def test_the_ledger_leaves_out_what_was_scored_by_other_rules(versions, capsys):
+    versions.spec["dataset"]["label"] = "size"
+    release(versions, "1.4.0", num_epochs=7)
+    capsys.readouterr()
+    assert run(versions, "eval", "ledger", "bot") == 64
+    assert "1 of 4 released versions have scores by the same rules" in capsys.readouterr().err
+
+
+def test_common_rows_without_a_comparison(versions, capsys):
+    assert run(versions, "report", "bot", "--common-rows") == 64
+    assert "name two versions with --compare A B" in capsys.readouterr().err
+
+
+def test_a_comparison_tells_what_the_nearest_training_rows_say(versions, capsys):
+    assert run(versions, "report", "bot", "--compare", "1.0.0", "1.1.0") == 0
+    assert re.search(
+        r'near +[01]\.\d\d specs/bot/data/[ab]\.jsonl:\d+: item \d+ .* → \{"colour"', capsys.readouterr().out
+    )
+
+
 def test_one_version_has_no_ledger(world, capsys):
     assert run(world, "apply", "--yes") == 0
     assert run(world, "eval", "ledger", "bot") == 64
-    assert "nothing to compare" in capsys.readouterr().err
+    assert "1 of 1 released versions have scores by the same rules" in capsys.readouterr().err
 
 
 def test_rescore_says_what_an_apply_then_records(versions, capsys):

@@ -129,3 +129,13 @@ def test_what_was_not_evaluated_says_how(world):
     with pytest.raises(UsageError, match="has not been evaluated yet: no prepare") as error:
         report_of(world)
     assert "gitune apply --through evaluate" in error.value.hint
+
+
+def test_measured_latencies_are_told_one_by_one(world):
+    world.spec["evaluation"]["metrics"].append("latency_p95")
+    world.branch = "topic"
+    world.apply()
+    for subject in report_of(world).subjects:
+        assert subject.latencies
+        assert subject.latencies == sorted(subject.latencies)
+        assert subject.latencies[0] <= subject.latency_p95 <= subject.latencies[-1]

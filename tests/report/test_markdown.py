@@ -23,8 +23,9 @@ def test_the_first_line_stands_alone(report):
         "support-triage 1.1.0",
         "1 of 3 gates",
         "exact_match",
-        "10.0 % (base) → 75.0 %",
-        "+65.0 points",
+        "(exact_match not worse than champion by more than 2 points: 75.0 % → 75.0 % (+0.0)): exact_match 10.0 % (base)",
+        "10.0 % (base), 75.0 % (champion) → 75.0 %",
+        "+65.0 points against base",
         "n = 40",
     ):
         assert words in first

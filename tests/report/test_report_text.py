@@ -8,8 +8,11 @@ from runner.report.report_text import render_text
 
 def test_it_says_what_decides(report):
     lines = render_text(report).splitlines()
-    assert lines[0] == "Do not merge yet: support-triage 1.1.0 has too little evidence for 1 of 3 gates"
-    assert lines[1].startswith("exact_match 10.0 % (base) → 75.0 % (+65.0 points, ")
+    assert lines[0] == (
+        "Do not merge yet: support-triage 1.1.0 has too little evidence for 1 of 3 gates: "
+        "exact_match not worse than champion by more than 2 points: 75.0 % → 75.0 % (+0.0)"
+    )
+    assert lines[1].startswith("exact_match 10.0 % (base), 75.0 % (champion) → 75.0 % (+65.0 points against base, ")
     assert lines[4].startswith("INCONCLUSIVE  exact_match not worse than champion by more than 2 points")
     assert [line.split()[0] for line in lines[4:7]] == ["INCONCLUSIVE", "PASS", "PASS"]
     # Why, only of what stands in the way.

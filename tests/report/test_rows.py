@@ -2,12 +2,12 @@
 
 import pytest
 
-from runner.data.neighbours import Neighbour
 from runner.data.prompts import prompt_of
 from runner.data.rows import Row
 from runner.evaluation.scores import Scores, SubjectScores
 from runner.report.build import build_report
 from runner.report.evidence import Evidence, Told
+from runner.report.model import Nearest
 from runner.report.rows import Judged, count_changes, judge_rows, report_rows
 
 
@@ -77,15 +77,15 @@ def test_every_status(pieces):
         near=[True, False, False, False, False, False],
         slices={"language": ["de", None, "de", "de", "de", "de"]},
     )
+    near = Nearest(row="t-0", similarity=0.93, where="data/train.jsonl:812", input="q", answer="a")
     evidence = Evidence(
         **{
             **pieces,
             "scores": scores,
             "rows": rows,
             "answers": {"tuned": Told({prompt_of(row).id: f"t{row.id}" for row in rows}), "base": Told({})},
-            "places": {"0-0": "data/test.jsonl:1", "t-0": "data/train.jsonl:812"},
-            "neighbours": {"0-0": [Neighbour("t-0", 0.93), Neighbour("gone", 0.5)]},
-            "trained_on": {"t-0": Row("t-0", rows[0].messages, None)},
+            "places": {"0-0": "data/test.jsonl:1"},
+            "nearest": {"0-0": [near]},
         }
     )
     found = report_rows(evidence, judge_rows(evidence))
@@ -100,10 +100,7 @@ def test_every_status(pieces):
     ]
     first = found[0]
     assert (first.near, first.where, first.slices) == (True, "data/test.jsonl:1", {"language": "de"})
-    assert [(near.where, near.similarity, near.answer) for near in first.nearest] == [
-        ("data/train.jsonl:812", 0.93, "a"),
-        ("", 0.5, ""),
-    ]
+    assert first.nearest == [near]
     assert first.answers == {"tuned": "t0-0"}
     assert found[1].violations == ["not_json"]
     assert found[5].values == {"exact_match": {"base": None, "tuned": 1.0}}

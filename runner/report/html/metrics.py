@@ -15,6 +15,7 @@ from runner.report.parts import HistoryPoint
 
 MOST = 100
 """Metrics and versions that are told."""
+_CAPTION = "With 95 % intervals of values, and one-sided 95 % bounds of differences"
 _Z = NormalDist().inv_cdf(0.95)
 
 
@@ -32,7 +33,14 @@ def metrics(report: Report) -> Html:
     header = ["metric", *titles.values(), *(f"Δ {titles[name]}" for name in rivals), *apart]
     rows = [_metric(values, titles, rivals, has_apart=has_apart) for values in report.metrics]
     return render(
-        table(header, rows, caption="With one-sided 95 % bounds", class_="numbers", most=MOST), _history(report)
+        table(
+            header,
+            rows,
+            caption=_CAPTION,
+            class_="numbers",
+            most=MOST,
+        ),
+        _history(report),
     )
 
 

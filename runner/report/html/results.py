@@ -21,9 +21,10 @@ _SHADES = 9
 
 def compliance(report: Report) -> Html:
     """Make the table of how often each model kept to the output format."""
+    titles = subjects_of(report)
     rows: list[list[Child]] = [
         [
-            found.subject,
+            titles.get(found.subject, found.subject),
             f"{figure(found.value, 'share')} of {found.n}",
             _violations(found),
         ]
@@ -41,10 +42,11 @@ def confusion(report: Report) -> Html:
     """Make a heat-map for each model, the tuned one first, with the pairs that are confused most."""
     if not report.confusion:
         return Html("")
-    return render([_matrix(found) for found in reversed(report.confusion)])
+    titles = subjects_of(report)
+    return render([_matrix(found, titles.get(found.subject, found.subject)) for found in reversed(report.confusion)])
 
 
-def _matrix(found: Confusion) -> Html:
+def _matrix(found: Confusion, title: str) -> Html:
     pairs: list[list[Child]] = [
         [
             text(pair.expected, 80),
@@ -53,8 +55,8 @@ def _matrix(found: Confusion) -> Html:
         ]
         for pair in found.pairs[:8]
     ]
-    told = table(["expected", "answered", "rows"], pairs, caption=f"{found.subject}: what is taken for what")
-    wrong = told if pairs else el("p", f"{found.subject}: no label is taken for another.")
+    told = table(["expected", "answered", "rows"], pairs, caption=f"{title}: what is taken for what")
+    wrong = told if pairs else el("p", f"{title}: no label is taken for another.")
     if len(found.labels) > MOST_LABELS:
         note = f"{len(found.labels)} labels are too many for a matrix that can be read."
         return render(wrong, el("p", note, class_="note"))
@@ -63,7 +65,7 @@ def _matrix(found: Confusion) -> Html:
         for place, (label, counts) in enumerate(zip(found.labels, found.matrix, strict=True))
     ]
     header = ["expected ↓ answered →", *(text(label, 40) for label in found.labels), "none of them"]
-    drawn = table(header, rows, caption=f"Confusion matrix of {found.subject}", class_="heat")
+    drawn = table(header, rows, caption=f"Confusion matrix of {title}", class_="heat")
     return el("div", drawn, wrong, class_="pair")
 
 

@@ -21,9 +21,10 @@ def head(report: Report) -> Html:
     """Make the head: the decision, and the figures it rests on, in what one glance takes in."""
     found, champion = report.headline, report.champion_changes
     against = f", against {report.champion}" if report.champion else ""
-    rise = f" {figure(found.base, found.unit)} → {figure(found.tuned, found.unit)} "
+    known = "" if found.champion is None else f", {figure(found.champion, found.unit)} (champion)"
+    rise = f" {figure(found.base, found.unit)} (base){known} → {figure(found.tuned, found.unit)} "
     sure = f" (95 % bounds {bounds(found.low, found.high, found.unit, signed=True)}, {found.n} test rows)"
-    gain = el("b", difference(found.difference, found.unit))
+    gain = [el("b", difference(found.difference, found.unit)), " against base" if known else ""]
     return el(
         "header",
         el("p", text(f"{report.name} {report.version}{against}", 300), class_="name"),
