@@ -23,7 +23,7 @@ from runner.plan.subject import gather
 from runner.progress import silent
 from runner.reconcile import Reconciler, apply_plan
 from runner.registry.registry import open_registry
-from runner.spec.config import load_config
+from runner.spec.config import CONFIG_FILE, load_config
 from runner.spec.load import load_specs
 from runner.training.backend import TrainResult
 
@@ -138,6 +138,10 @@ class World:
         self.spec = copy.deepcopy(SPEC)
         self.files = {"data/a.jsonl": list(range(80)), "data/b.jsonl": list(range(80, 120))}
         self.base = "base weights"
+        self.config: dict = {}
+        """What registry/config.yaml says."""
+        self.scripts: dict[str, str] = {}
+        """Programs of the repository."""
         self.respell = str
         """What a person may do to the spec's text without changing what it says."""
         self.branch = "main"
@@ -154,6 +158,11 @@ class World:
         (folder / "output.schema.json").write_text(json.dumps(SCHEMA))
         for name, numbers in self.files.items():
             (folder / name).write_text("".join(json.dumps(row(n)) + "\n" for n in numbers))
+        for name, text in self.scripts.items():
+            (self.root / name).write_text(text)
+        if self.config:
+            (self.root / "registry").mkdir(exist_ok=True)
+            (self.root / CONFIG_FILE).write_text(yaml.safe_dump(self.config))
         self.write_base()
 
     def write_base(self) -> None:

@@ -177,7 +177,7 @@ def score_inputs(
             "test": prepared.outputs["test"].digest,
             "answers": {subject: record.outputs["answers"].digest for subject, record in answers.items()},
             "metrics": sorted(spec.evaluation.metrics),
-            "custom_metrics": _custom_metrics(spec) or None,
+            "custom_metrics": own_definitions(spec) or None,
             "losses": _losses(spec, trained),
             "label": spec.dataset.label,
             "contract": contract,
@@ -188,8 +188,8 @@ def score_inputs(
     )
 
 
-def _custom_metrics(spec: Spec) -> Inputs:
-    """Return the definitions that are used, by name; what files beside the spec say is no part of them."""
+def own_definitions(spec: Spec) -> Inputs:
+    """Return the used definitions of a spec's own metrics, by name; what files beside it say is no part of them."""
     return {
         own.name: own.model_dump(mode="json", exclude_defaults=True, exclude={"name", "rubric", "calibration"})
         for own in spec.evaluation.custom_metrics

@@ -15,6 +15,7 @@ from runner.evaluation.margins import asked_of
 from runner.evaluation.paired import described
 from runner.evaluation.power import passes_difference, sight
 from runner.evaluation.words import number
+from runner.plan import keys
 from runner.plan.floors import undercuts
 from runner.plan.reasons import ReasonCode
 from runner.registry.facts import Record
@@ -130,7 +131,7 @@ def _base_value(walk: Walk, gate: Gate, answers_key: str | None) -> float | None
     if answered is None or prepared is None:
         return None
     for scored in walk.history.own("score", walk.subject.spec.name):
-        if _is_alike(scored, answered, prepared, walk):
+        if _is_alike(scored, answered, prepared, walk) and _has_same_meaning(gate.metric, scored, walk):
             value = scored.metrics.get("base", {}).get(gate.metric)
             return None if value is None else float(value)
     return None
@@ -139,9 +140,16 @@ def _base_value(walk: Walk, gate: Gate, answers_key: str | None) -> float | None
 def _is_alike(scored: Record, answered: Record, prepared: Record, walk: Walk) -> bool:
     inputs = scored.inputs
     return (
-        inputs.get("test") == prepared.outputs["test"].digest
+        inputs.get("implementation") == keys.IMPLEMENTATION["score"]
+        and inputs.get("test") == prepared.outputs["test"].digest
         and inputs.get("answers", {}).get("base") == answered.outputs["answers"].digest
         and inputs.get("label") == walk.subject.spec.dataset.label
         and inputs.get("contract") == walk.subject.contract
         and inputs.get("measures") == walk.subject.measures
     )
+
+
+def _has_same_meaning(metric: str, scored: Record, walk: Walk) -> bool:
+    """Whether a metric of the spec's own was defined as it is now."""
+    definitions = (scored.inputs.get("custom_metrics", {}), keys.own_definitions(walk.subject.spec))
+    return definitions[0].get(metric) == definitions[1].get(metric)

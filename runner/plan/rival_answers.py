@@ -64,11 +64,17 @@ def _lost(rival: Rival) -> Decision:
 
 
 def _sealed(rivals: Rivals, lookup: Lookup, released: Version | None) -> Record | None:
-    """Return the earlier answers that a release was compared with, though its champion can be asked again by now."""
+    """Return the earlier answers that a release was compared with, though a lost rival can be asked again by now."""
     record = sealed_record(released, "predict_champion", lookup.reader) if released else None
-    if record is None or not is_champion_alone(rivals) or not _is_same_model(record.inputs, rivals[0]):
+    if record is None:
         return None
-    return record
+    if is_champion_alone(rivals):
+        return record if _is_same_model(record.inputs, rivals[0]) else None
+    now = combined(rivals)
+    was = {**record.inputs, "rivals": dict(record.inputs.get("rivals", {}))}
+    # Which answers those were is in the record that was released; what a version is never changes.
+    was["rivals"] |= {name: now["rivals"].get(name) for name, inputs in was["rivals"].items() if "earlier" in inputs}
+    return record if was == now else None
 
 
 def _earlier(rival: Rival, prompts: Artifact, reader: RegistryReader) -> tuple[Record, str] | None:

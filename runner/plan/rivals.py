@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from runner.errors import RegistryError
 from runner.plan.keys import Inputs, rivals_inputs, step_key, version_inputs
+from runner.registry.chain import sealed_record
 from runner.registry.facts import Record, Version
 from runner.registry.views import RegistryReader
 from runner.spec.models import Spec
@@ -66,7 +67,8 @@ def find_named(spec: Spec, reader: RegistryReader, released: Version | None) -> 
     rivals = {gate.rival for gate in spec.evaluation.gates if gate.rival}
     names = sorted(rival for rival in rivals if rival.startswith(("version:", "spec:")))
     if released is not None:
-        pins = {name: _pinned(name, released, reader) for name in names}
+        was = sealed_record(released, "predict_champion", reader) if names else None
+        pins = {name: _pinned(name, released, was, reader) for name in names}
         return {name: version for name, version in pins.items() if version is not None}
     found = {name: _resolve(name, spec, reader) for name in names}
     if faults := [fault for fault in found.values() if isinstance(fault, str)]:
@@ -74,11 +76,13 @@ def find_named(spec: Spec, reader: RegistryReader, released: Version | None) -> 
     return {name: version for name, version in found.items() if isinstance(version, Version)}
 
 
-def _pinned(rival: str, released: Version, reader: RegistryReader) -> Version | None:
-    """Return what a rival's name stood for when a version was released."""
+def _pinned(rival: str, released: Version, was: Record | None, reader: RegistryReader) -> Version | None:
+    """Return what a rival's name stood for when a version was released; a gate that came later compares nothing."""
     kind, _, name = rival.partition(":")
     if kind == "version":
-        return reader.version(released.name, name)
+        # Without the record nobody knows; it has to be made again.
+        asked = released.keys.get("predict_champion") and (was is None or rival in was.inputs.get("rivals", ()))
+        return reader.version(released.name, name) if asked else None
     number = released.rivals.get(rival, "").rpartition("@")[2]
     return reader.version(name, number) if number else None
 

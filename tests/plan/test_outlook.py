@@ -173,3 +173,19 @@ def test_a_floor_is_a_condition(world, floor):
         load_config(world.root)
     assert isinstance(caught.value.problems[0].where, Location)
     assert caught.value.problems[0].where.file == "registry/config.yaml"
+
+
+def test_what_another_definition_of_a_metric_said_of_the_base_is_no_reason_to_refuse(world):
+    def define(**definition):
+        world.spec["evaluation"]["metrics"] = ["exact_match", "fits"]
+        world.spec["evaluation"]["custom_metrics"] = [{"name": "fits", **definition}]
+
+    define(contains="colours")  # what the base says in every row
+    world.apply()
+    define(contains="red")
+    world.spec["version"] = "1.1.0"
+    world.spec["training"]["learning_rate"] = 0.002
+    world.spec["evaluation"]["gates"].append({"metric": "fits", "beats": "base", "by": {"points": 10}})
+    plan, outcome = world.apply()
+    assert plan.specs[0].step("train").action == "RUN"
+    assert outcome.error is None

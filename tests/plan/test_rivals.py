@@ -245,6 +245,21 @@ def test_a_lost_rival_beside_a_champion_that_answers(world):
     assert "the weights of bot@1.0.0 are lost; what it answered of" in step.reason
 
 
+def test_a_release_that_was_compared_with_a_lost_rival_runs_nothing_once_that_is_back(world, tmp_path):
+    release(world)
+    copied = shutil.copytree(world.root / "registry", tmp_path / "copy")
+    again = lose_weights(world, "1.0.0")
+    again.files = {**world.files, "data/c.jsonl": list(range(200, 260))}
+    ask(again, "1.2.0", 0.003, EARLY, LAST)
+    assert again.apply()[1].deployment.version == "1.2.0"
+    assert again.plan().idle
+    shutil.copytree(copied, world.root / "registry", dirs_exist_ok=True)
+    restored = World(world.root)
+    restored.spec, restored.files = again.spec, again.files
+    assert champion_step(restored.plan()).action == "REUSE"
+    assert restored.plan().idle
+
+
 def test_a_lost_champion_that_answered_none_of_the_rows_blocks(world):
     release(world)
     again = lose_weights(world, "1.1.0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+from edits import EDITS, ask, measure
 from world import World, fake_weights
 
 ALL = ["prepare", "train", "predict_base", "predict_tuned", "predict_champion", "score", "gate", "deploy"]
@@ -38,9 +39,60 @@ def extract_json(world):
     world.spec["evaluation"]["output_format"]["extract"] = True
 
 
+def short_answers(world):
+    world.spec["evaluation"]["output_format"]["max_length"] = 500
+
+
+def several_answers(world):
+    world.spec["evaluation"]["generation"] = {"temperature": 0.7, "samples": 2}
+
+
+def add_own_metric(world):
+    measure(world, "exact_match", "macro_f1", "says_red", own=({"name": "says_red", "contains": "red"},))
+
+
+def define_unused_metric(world):
+    measure(world, "exact_match", "macro_f1", own=({"name": "says_red", "contains": "red"},))
+
+
+def add_program(world):
+    EDITS["program"](world, 1)
+
+
+def add_latency(world):
+    measure(world, "exact_match", "macro_f1", "latency_p95")
+
+
+def ask_for_proof(world):
+    world.spec["evaluation"]["gates"][0]["proof"] = "strict"
+
+
+def judge_sizes(world):
+    world.spec["evaluation"]["slices"] = ["size"]
+    ask(world, {"metric": "exact_match", "beats": "base", "slice": "size"})
+
+
+def let_pass_what_is_unsure(world):
+    world.spec["evaluation"]["on_inconclusive"] = "warn"
+
+
+def add_kept_floor(world):
+    world.config["policy"] = {"floors": [{"beats": "base"}], "min_test_rows": 10}
+
+
+def add_missed_floor(world):
+    world.config["policy"] = {"floors": [{"metric": "macro_f1", "at_least": 0.5}], "min_test_rows": 5000}
+
+
+def compare_with_first(world):
+    ask(world, {"metric": "exact_match", "not_worse_than": "version:1.0.0", "margin": {"points": 20}})
+
+
 def spell_out_defaults(world):
     world.spec["training"] |= {"lora": {"r": 16, "alpha": 32}, "batch_size": 16, "micro_batch_size": 4, "seed": 42}
     world.spec["training"] |= {"train_on": "all_turns", "train_on_prompt": False}
+    world.spec["evaluation"] |= {"custom_metrics": [], "slices": [], "on_inconclusive": "fail"}
+    world.spec["evaluation"]["generation"] = {"samples": 1, "temperature": 0}
 
 
 def loosen_gate(world):
@@ -152,6 +204,15 @@ CASES = [
     (other_label, True, ["prepare", "score", "gate", "deploy"]),
     (by_size, True, ["prepare", "score", "gate", "deploy"]),
     (extract_json, True, ["prepare", "score", "deploy"]),
+    (short_answers, True, ["prepare", "score", "deploy"]),
+    (add_own_metric, True, ["score", "gate", "deploy"]),
+    (define_unused_metric, False, []),
+    (add_program, True, ["score", "gate", "deploy"]),
+    (add_latency, True, ["score", "gate", "deploy"]),
+    (ask_for_proof, True, ["gate", "deploy"]),
+    (judge_sizes, True, ["prepare", "score", "gate", "deploy"]),
+    (let_pass_what_is_unsure, True, ["gate", "deploy"]),
+    (several_answers, True, ["predict_base", "predict_tuned", "score", "gate", "deploy"]),
     (longer_answers, True, ["predict_base", "predict_tuned", "score", "gate", "deploy"]),
     (other_engine, True, ["predict_base", "predict_tuned", "score", "gate", "deploy"]),
     (learning_rate, True, ["train", "predict_tuned", "score", "gate", "deploy"]),
@@ -169,13 +230,24 @@ CASES = [
     (move_rows, False, ["prepare"]),
     (check_severity, False, ["prepare"]),
     (alias, False, ["deploy"]),
+    (add_kept_floor, False, []),
     # What a released version already decided is not asked again.
     (loosen_gate, False, []),
     (add_metric, False, ["score"]),
 ]
 
+# What the registry and the policy have a part in, so that two specs alone do not tell it.
+CIRCUMSTANCES = [
+    (add_kept_floor, True, ["deploy"]),
+    (add_missed_floor, False, []),
+    (compare_with_first, True, ["predict_champion", "score", "gate", "deploy"]),
+    (compare_with_first, False, []),
+    (judge_sizes, False, ["prepare", "score"]),
+    (ask_for_proof, False, []),
+]
 
-@pytest.mark.parametrize(("edit", "new_version", "expected"), CASES)
+
+@pytest.mark.parametrize(("edit", "new_version", "expected"), CASES + CIRCUMSTANCES)
 def test_edit_runs_exactly(edit, new_version, expected, tmp_path, monkeypatch):
     fake_weights(monkeypatch)
     world = World(tmp_path)
@@ -194,7 +266,7 @@ def test_edit_runs_exactly(edit, new_version, expected, tmp_path, monkeypatch):
     assert set(expected) <= may_run
 
 
-@pytest.mark.parametrize(("edit", "new_version", "expected"), CASES)
+@pytest.mark.parametrize(("edit", "new_version", "expected"), CASES + CIRCUMSTANCES)
 def test_undoing_an_edit_reuses_everything(edit, new_version, expected, tmp_path, monkeypatch):
     fake_weights(monkeypatch)
     world = World(tmp_path)
