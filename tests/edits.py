@@ -49,7 +49,9 @@ def sample(world: World, number: int) -> None:
 
 def contract(world: World, number: int) -> None:
     schema = {"json_schema": "output.schema.json"}
-    world.spec["evaluation"]["output_format"] = [schema, schema | {"extract": True}, schema | {"max_length": 60}][number]
+    world.spec["evaluation"]["output_format"] = [schema, schema | {"extract": True}, schema | {"max_length": 60}][
+        number
+    ]
 
 
 def time_it(world: World, number: int) -> None:
@@ -85,9 +87,7 @@ EDITS = {
     "prompt": lambda w, n: w.spec["dataset"].update(system_prompt=f"Sort {n}."),
     "label": lambda w, n: w.spec["dataset"].update(label=["colour", "size"][n % 2]),
     "gate": lambda w, n: w.spec["evaluation"]["gates"][1].update(at_least=[0.9, 0.8, 0.5][n]),
-    "versus": lambda w, n: ask(
-        w, {"metric": "exact_match", "not_worse_than": "champion", "margin": {"points": 5 + n}}
-    ),
+    "versus": lambda w, n: ask(w, {"metric": "exact_match", "not_worse_than": "champion", "margin": {"points": 5 + n}}),
     "metric": lambda w, n: measure(w, *["exact_match", "macro_f1", "exact_match.size", "similarity"][: n + 2]),
     "own metric": lambda w, n: measure(
         w,

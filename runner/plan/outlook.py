@@ -151,5 +151,5 @@ def _is_alike(scored: Record, answered: Record, prepared: Record, walk: Walk) ->
 
 def _has_same_meaning(metric: str, scored: Record, walk: Walk) -> bool:
     """Whether a metric of the spec's own was defined as it is now."""
-    definitions = (scored.inputs.get("custom_metrics", {}), keys.own_definitions(walk.subject.spec))
-    return definitions[0].get(metric) == definitions[1].get(metric)
+    before = scored.inputs.get("custom_metrics", {})
+    return bool(before.get(metric) == keys.own_definitions(walk.subject.spec).get(metric))
