@@ -152,4 +152,4 @@ def _is_alike(scored: Record, answered: Record, prepared: Record, walk: Walk) ->
 def _has_same_meaning(metric: str, scored: Record, walk: Walk) -> bool:
     """Whether a metric of the spec's own was defined as it is now."""
     definitions = (scored.inputs.get("custom_metrics", {}), keys.own_definitions(walk.subject.spec))
-    return definitions[0].get(metric) == definitions[1].get(metric)
+    return bool(definitions[0].get(metric) == definitions[1].get(metric))

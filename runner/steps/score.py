@@ -55,10 +55,11 @@ def _score(
     seconds: Sequence[float],
 ) -> SubjectScores:
     spec = context.subject.spec
+    answers = _answers(context, subject, record)
     scores = score_answers(
         rows,
-        _answers(context, subject, record),
-        spec.evaluation.metrics,
+        answers,
+        _metrics(context, subject, answers),
         spec.dataset.label,
         context.contract(),
         custom=spec.evaluation.custom_metrics,
@@ -67,6 +68,13 @@ def _score(
         measures=_measures(context, subject, record, seconds),
     )
     return mark_cut_off(scores, cut_off_rows(context, record, rows))
+
+
+def _metrics(context: StepContext, subject: str, answers: Answers) -> list[str]:
+    """Return what a model can be measured by: a released one that answers once has nothing to be consistent with."""
+    metrics = context.subject.spec.evaluation.metrics
+    once = subject not in ("base", "tuned") and all(len(found) == 1 for found in answers.given.values())
+    return [name for name in metrics if not (once and name == "consistency")]
 
 
 def _answers(context: StepContext, subject: str, record: Record) -> Answers:
