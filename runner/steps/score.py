@@ -61,7 +61,7 @@ def _score(
     scores = score_answers(
         rows,
         answers,
-        spec.evaluation.metrics,
+        _metrics(context, subject, answers),
         spec.dataset.label,
         context.contract(),
         custom=spec.evaluation.custom_metrics,
@@ -70,6 +70,13 @@ def _score(
         measures=_measures(context, subject, record, seconds),
     )
     return mark_cut_off(scores, cut_off_rows(answers, rows)) if scores.breaks else scores
+
+
+def _metrics(context: StepContext, subject: str, answers: Answers) -> list[str]:
+    """Return what a model can be measured by: a released one that answers once has nothing to be consistent with."""
+    metrics = context.subject.spec.evaluation.metrics
+    once = subject not in ("base", "tuned") and all(len(found) == 1 for found in answers.given.values())
+    return [name for name in metrics if not (once and name == "consistency")]
 
 
 def _answers(context: StepContext, subject: str, record: Record) -> Answers:

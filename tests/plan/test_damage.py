@@ -195,5 +195,6 @@ def live_alone(world: World):
     with tempfile.TemporaryDirectory() as folder:
         fresh = World(Path(folder))
         fresh.spec, fresh.files, fresh.base, fresh.branch = world.spec, world.files, world.base, world.branch
+        fresh.config, fresh.scripts = world.config, world.scripts
         fresh.apply()
         return live(fresh)

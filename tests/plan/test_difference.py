@@ -176,7 +176,9 @@ def test_a_plan_never_says_less_than_the_difference(monkeypatch, before, after):
     with tempfile.TemporaryDirectory() as folder:
         world = make(Path(folder) / "world", before)
         _, outcome = world.apply()
-        old = edited(Path(folder) / "old", lambda w: w.__dict__.update(spec=copy.deepcopy(world.spec), base=world.base))
+        as_it_is = {"spec": copy.deepcopy(world.spec), "base": world.base}
+        as_it_is |= {"config": dict(world.config), "scripts": dict(world.scripts)}
+        old = edited(Path(folder) / "old", lambda w: w.__dict__.update(as_it_is))
         old.files = dict(world.files)
         old.write()
         for name, number in after:

@@ -180,6 +180,17 @@ def test_a_revert_runs_nothing_though_the_other_spec_has_moved_on(world):
     assert outcomes[0].ran == ["deploy"]
 
 
+def test_a_champion_that_answers_once_has_no_consistency(world):
+    release(world)
+    world.spec["evaluation"]["metrics"] = ["exact_match", "consistency"]
+    world.spec["evaluation"]["generation"] = {"temperature": 0.7, "samples": 2}
+    ask(world, "1.2.0", 0.003, LAST)
+    _, outcome = world.apply()
+    assert outcome.error is None
+    found = scores(world, outcome)
+    assert {name for name, of in found.items() if "consistency" in of["values"]} == {"base", "tuned"}
+
+
 def test_a_lost_champion_is_compared_on_rows_it_answered(world):
     release(world)
     again = lose_weights(world, "1.1.0")
