@@ -34,6 +34,9 @@ DRAWS = 500
 ALLOWED = 0.05
 """Share of A/A tries that may pass."""
 
+POWER = 0.8
+"""Share of tries in which the most favourable planted gain must pass."""
+
 STEPS = (0, 5, 10, 20)
 """Planted gains, in points above what the gate asks for."""
 
@@ -66,9 +69,19 @@ class Calibration:
     """Power: smallest planted gain first; empty where a gain cannot be planted in stored scores."""
 
     @property
-    def ok(self) -> bool:
+    def is_strict_enough(self) -> bool:
         """Whether it passes equal models no more often than allowed, and never a model against itself."""
         return self.false_passes <= self.allowed and self.identical != "PASS"
+
+    @property
+    def can_see(self) -> bool:
+        """Whether some planted gain passes nearly always, where any can be planted."""
+        return not self.planted or max(one.passed for one in self.planted) >= POWER
+
+    @property
+    def ok(self) -> bool:
+        """Whether equal models do not pass and a planted gain does."""
+        return self.is_strict_enough and self.can_see
 
 
 def selftest(gates: Sequence[Gate], scores: Scores, tries: int = TRIES) -> list[Calibration]:

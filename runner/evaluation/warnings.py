@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from runner.evaluation.fit import fit_values
 from runner.evaluation.scores import Scores
 from runner.evaluation.words import percent
 from runner.spec.models import Gate
@@ -15,9 +17,15 @@ LARGEST_GAP = 0.30
 """Share by which the validation loss may lie above the training loss before it is told."""
 
 
-def warnings_of(scores: Scores, gates: Sequence[Gate]) -> list[str]:
-    """Return what is worth a look before a release."""
-    return [*_near(scores), *_gap(scores, gates)]
+def warnings_of(scores: Scores, gates: Sequence[Gate], training: Mapping[str, Any]) -> list[str]:
+    """Return what is worth a look before a release.
+
+    Args:
+        scores: of all models.
+        gates: of the spec; what one of them asks about is not told twice.
+        training: the metrics of the training's record.
+    """
+    return [*_near(scores), *_gap(gates, training)]
 
 
 def _near(scores: Scores) -> list[str]:
@@ -31,9 +39,11 @@ def _near(scores: Scores) -> list[str]:
     return [told]
 
 
-def _gap(scores: Scores, gates: Sequence[Gate]) -> list[str]:
-    gap = scores.subjects["tuned"].values.get("overfit_gap")
-    if gap is None or gap <= LARGEST_GAP or any(gate.metric == "overfit_gap" for gate in gates):
+def _gap(gates: Sequence[Gate], training: Mapping[str, Any]) -> list[str]:
+    if training.get("validation_loss") is None or not training.get("train_loss"):
+        return []
+    gap = fit_values(["overfit_gap"], training)["overfit_gap"]
+    if gap <= LARGEST_GAP or any(gate.metric == "overfit_gap" for gate in gates):
         return []
     told = (
         f"the validation loss lies {percent(gap)} above the training loss (up to {percent(LARGEST_GAP)} is usual): the "

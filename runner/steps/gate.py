@@ -20,7 +20,7 @@ def run(context: StepContext) -> StepResult:
     released = outcome == "PASS" or (outcome == "INCONCLUSIVE" and evaluation.on_inconclusive == "warn")
     plain = [verdict.model_dump(mode="json") for verdict in verdicts]
     stored_verdicts = context.registry.put_bytes(to_json(plain))
-    warnings = warnings_of(scores, evaluation.gates)
+    warnings = warnings_of(scores, evaluation.gates, context.records["train"].metrics)
     told = {"warnings": warnings} if warnings else {}
     metrics = {"outcome": outcome, "release": released, "verdicts": plain, **told}
     return StepResult({"verdicts": stored_verdicts}, metrics)

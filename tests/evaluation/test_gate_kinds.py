@@ -180,7 +180,7 @@ def test_where_nearly_all_rows_are_leaked_it_is_told():
     found = verdict(scores, **BY_10)
     assert (found.outcome, found.n) == ("PASS", 80)
     assert "10 are left: too few to be judged by themselves" in found.reason
-    assert "70 of 80 test rows have a near neighbour" in warnings_of(scores, [])[0]
+    assert "70 of 80 test rows have a near neighbour" in warnings_of(scores, [], {})[0]
 
 
 def test_rows_that_only_one_model_answered_are_not_enough_to_be_judged_apart():
@@ -366,7 +366,9 @@ def test_what_a_gate_asks_in_its_unit(gate, words):
 
 
 def test_learning_by_heart_is_told_unless_a_gate_asks():
-    scores = measured("overfit_gap", 0.45, 0.0)
-    assert "45.0 % above" in warnings_of(scores, [])[0]
-    assert warnings_of(scores, [Gate(metric="overfit_gap", at_most=0.5)]) == []
-    assert warnings_of(measured("overfit_gap", 0.3, 0.0), []) == []
+    scores = measured("exact_match", 0.9, 0.0)
+    overfitted = {"train_loss": 1.0, "validation_loss": 1.45}
+    assert "45.0 % above" in warnings_of(scores, [], overfitted)[0]
+    assert warnings_of(scores, [Gate(metric="overfit_gap", at_most=0.5)], overfitted) == []
+    for losses in ({"train_loss": 1.0, "validation_loss": 1.3}, {"train_loss": 1.0, "validation_loss": None}, {}):
+        assert warnings_of(scores, [], losses) == []

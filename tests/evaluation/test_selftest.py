@@ -55,6 +55,14 @@ def test_a_gate_with_a_slice_is_tried_on_all_its_values(relative):
     assert found.planted[-1].passed > 0.8
 
 
+def test_a_gate_that_no_planted_gain_passes_is_found_out():
+    [found] = selftest([BY_10], scores(n=12), tries=50)
+    assert found.planted
+    assert found.is_strict_enough
+    assert not found.can_see
+    assert not found.ok
+
+
 def test_the_same_scores_give_the_same_result():
     assert selftest([BY_10], scores(), tries=50) == selftest([BY_10], scores(), tries=50)
 
