@@ -16,7 +16,7 @@ from runner.data.prompts import Prompt
 from runner.inference.bulk import answer_all
 from runner.inference.engine import ModelFiles
 from runner.progress import Progress
-from runner.spec.models import Generation
+from runner.spec.evaluation import Generation
 
 
 def main(folder: Path, out: Path, tokens: int, which: str) -> None:

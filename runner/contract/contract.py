@@ -12,7 +12,7 @@ from runner.contract.length import LimitedContract
 from runner.contract.schema_file import read_schema
 from runner.contract.violation import OutputContract, Violation, ViolationKind
 from runner.errors import Location
-from runner.spec.models import JsonSchemaFormat, LabelsFormat, OutputFormat, RegexFormat
+from runner.spec.evaluation import JsonSchemaFormat, LabelsFormat, OutputFormat, RegexFormat
 
 __all__ = ["OutputContract", "Violation", "ViolationKind", "build_contract", "contract_digest_input"]
 

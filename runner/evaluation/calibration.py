@@ -14,7 +14,7 @@ from runner.contract.strict_json import JsonFault, read_json
 from runner.errors import GituneError, Location, Problem, SpecError
 from runner.evaluation.grading import Graded
 from runner.evaluation.scores import JudgeAgreement, Scores
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 FEWEST = 50
 """Labels below which an agreement says little: with 50, an agreement of 85 % lies within 10 points."""

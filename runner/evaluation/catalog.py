@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runner.errors import GituneError
-from runner.spec.models import CustomMetric
+from runner.spec.evaluation import CustomMetric
 
 Kind = Literal["binary", "graded", "corpus", "measure"]
 Unit = Literal["share", "seconds", "tokens", "usd", "loss"]

@@ -9,7 +9,7 @@ from runner.evaluation.catalog import FORMAT_COMPLIANCE, Metric, metric_of, vali
 from runner.evaluation.fit import FIT_METRICS
 from runner.evaluation.paired import described
 from runner.evaluation.words import amount, number
-from runner.spec.models import CustomMetric, Gate, Margin
+from runner.spec.evaluation import CustomMetric, Gate, Margin
 
 MIN_SLICE_ROWS = 20
 """Rows that a value of a slice needs to be judged, where the gate does not say."""

@@ -13,7 +13,7 @@ from runner.contract.pattern import TIME_LIMIT, compile_pattern
 from runner.errors import GituneError, Location
 from runner.evaluation.grading import Graded, Grader
 from runner.evaluation.numeric import require_numbers, same_number
-from runner.spec.models import CustomMetric
+from runner.spec.evaluation import CustomMetric
 
 OpenGrader = Callable[[CustomMetric], AbstractContextManager[Grader]]
 

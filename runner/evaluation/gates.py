@@ -21,7 +21,7 @@ from runner.evaluation.paired import checked, described, lowest, scores_of, shar
 from runner.evaluation.reasons import SURE, beats_words, not_worse_words, threshold_words
 from runner.evaluation.scores import Scores, SubjectScores
 from runner.evaluation.verdicts import Outcome, SliceVerdict, Verdict
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 __all__ = ["Outcome", "SliceVerdict", "Verdict", "judge", "overall"]
 

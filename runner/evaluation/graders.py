@@ -22,8 +22,8 @@ from runner.file_index import FileIndex
 from runner.models.base import materialize
 from runner.progress import Report, silent
 from runner.spec.config import Config
+from runner.spec.evaluation import CustomMetric
 from runner.spec.load import LoadedSpec
-from runner.spec.models import CustomMetric
 
 MOST_UNGRADED = 0.02
 """Share of answers without a grade above which there is no value: those that are left may not be like the others."""

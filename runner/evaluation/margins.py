@@ -16,7 +16,7 @@ from runner.evaluation.conditions import title
 from runner.evaluation.paired import Shared, corpus_values, described, is_bounded, lowest, row_values
 from runner.evaluation.scores import SubjectScores
 from runner.evaluation.words import amount, change
-from runner.spec.models import Gate, Margin
+from runner.spec.evaluation import Gate, Margin
 
 _POSTERIOR_DRAWS = 100_000
 

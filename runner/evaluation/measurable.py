@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from runner.errors import GituneError, Location, Problem, SpecError
 from runner.evaluation.catalog import METRICS, validate_metrics
-from runner.spec.models import Evaluation
+from runner.spec.evaluation import Evaluation
 
 
 def validate_measurable(evaluation: Evaluation, where: Callable[[str], Location]) -> None:

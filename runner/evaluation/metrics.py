@@ -28,7 +28,7 @@ from runner.evaluation.numeric import require_numbers, same_number
 from runner.evaluation.scores import SubjectScores
 from runner.evaluation.sheet import OfPair, Sheet, read_sheet
 from runner.evaluation.stored import Answers
-from runner.spec.models import CustomMetric
+from runner.spec.evaluation import CustomMetric
 
 __all__ = ["SubjectScores", "score_answers"]
 

@@ -18,9 +18,10 @@ from runner.evaluation.calibration import Labelled, read_calibration
 from runner.file_index import FileIndex
 from runner.models.base import BaseRef, resolve_base
 from runner.spec.config import CONFIG_FILE, Config
+from runner.spec.evaluation import CustomMetric
 from runner.spec.load import LoadedSpec
 from runner.spec.lock import load_lock
-from runner.spec.models import CustomMetric, Spec
+from runner.spec.models import Spec
 from runner.spec.services import Named, is_repository_path
 
 COST = "cost_per_1000"

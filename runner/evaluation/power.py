@@ -11,7 +11,7 @@ from collections.abc import Callable
 from runner.evaluation.compare import EPSILON, LEVEL
 from runner.evaluation.paired import described
 from runner.evaluation.statistics import bonett_price
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 BROKEN = 0.05
 """Share of rows that a better model breaks, as usual after fine-tuning."""

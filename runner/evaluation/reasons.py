@@ -13,7 +13,7 @@ from runner.evaluation.intervals import Interval
 from runner.evaluation.paired import described, lowest
 from runner.evaluation.statistics import MOST_ROWS, bonett_price, clopper_pearson, fewest_rows
 from runner.evaluation.words import amount, change, percent
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 FEW_ROWS = 30
 """Below this an interval is unreliable."""

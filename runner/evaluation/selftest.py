@@ -20,7 +20,7 @@ from runner.evaluation.margins import asked_of
 from runner.evaluation.paired import described, is_bounded
 from runner.evaluation.power import BROKEN
 from runner.evaluation.scores import Scores, SubjectScores
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 SEED = 20240229
 """Seed of every try."""

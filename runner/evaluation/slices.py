@@ -23,7 +23,7 @@ from runner.evaluation.scores import Scores, SubjectScores
 from runner.evaluation.statistics import holm
 from runner.evaluation.verdicts import Outcome, SliceVerdict, Verdict
 from runner.evaluation.words import amount, change
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 _BY_WORTH: Sequence[Outcome] = ("PASS", "INCONCLUSIVE", "FAIL")
 

@@ -8,7 +8,7 @@ from typing import Any
 from runner.evaluation.fit import fit_values
 from runner.evaluation.scores import Scores
 from runner.evaluation.words import percent
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 MOST_NEAR = 0.5
 """Share of test rows near to training rows above which the result says little of new ones."""

@@ -31,7 +31,7 @@ from runner.models.checkpoint import longest_context
 from runner.models.cores import available_cores
 from runner.models.memory import main_memory
 from runner.progress import Progress, Report, silent
-from runner.spec.models import Generation
+from runner.spec.evaluation import Generation
 
 if TYPE_CHECKING:
     from runner.inference.llama_cpp import LlamaCppEngine

@@ -20,7 +20,7 @@ from runner.inference.engine import Answer, ModelFiles, Reply
 from runner.models.base import base_gguf
 from runner.models.memory import main_memory
 from runner.models.shape import gguf_shape
-from runner.spec.models import Generation
+from runner.spec.evaluation import Generation
 
 if TYPE_CHECKING:
     from runner.inference.batched_llama import BatchedLlama, Beginning, Written

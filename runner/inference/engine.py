@@ -20,7 +20,7 @@ from runner.progress import Report
 
 if TYPE_CHECKING:
     from runner.data.prompts import Prompt
-    from runner.spec.models import Generation
+    from runner.spec.evaluation import Generation
 
 
 CONTEXT = 2048

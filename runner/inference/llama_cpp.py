@@ -32,7 +32,7 @@ from runner.progress import Progress, Report
 
 if TYPE_CHECKING:
     from runner.data.prompts import Prompt
-    from runner.spec.models import Generation
+    from runner.spec.evaluation import Generation
 
 # llama.cpp's own sampling defaults (top_k 40, top_p 0.95, min_p 0.05) are nobody's choice; these are OpenAI's.
 _NEUTRAL = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}

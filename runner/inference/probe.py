@@ -19,7 +19,7 @@ from runner.progress import Progress, Report
 
 if TYPE_CHECKING:
     from runner.data.prompts import Prompt
-    from runner.spec.models import Generation
+    from runner.spec.evaluation import Generation
 
 COST = "cost_per_1000"
 

@@ -24,7 +24,7 @@ from runner.models.base import BaseFiles
 from runner.models.chat import Message, Tools, encode, render
 from runner.models.checkpoint import load_causal_lm, load_tokenizer
 from runner.progress import Progress, Report
-from runner.spec.models import Generation
+from runner.spec.evaluation import Generation
 
 _BATCH = 16
 """Prompts of a bulk batch: on a CPU more gain nothing, and longer answers make shorter ones wait."""

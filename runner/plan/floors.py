@@ -5,8 +5,8 @@ from __future__ import annotations
 from runner.errors import Problem
 from runner.evaluation.conditions import title
 from runner.spec.config import CONFIG_FILE, Config, Floor
+from runner.spec.evaluation import Gate, Margin
 from runner.spec.load import LoadedSpec
-from runner.spec.models import Gate, Margin
 
 
 def undercuts(loaded: LoadedSpec, config: Config) -> list[Problem]:

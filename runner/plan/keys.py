@@ -14,7 +14,9 @@ from runner.digest import digest_bytes, digest_json
 from runner.evaluation.fit import FIT_METRICS
 from runner.models.base import BaseRef
 from runner.registry.facts import Content, Record, Step
-from runner.spec.models import Gate, Generation, Section, Spec, Training
+from runner.spec.evaluation import Gate, Generation
+from runner.spec.models import Spec, Training
+from runner.spec.section import Section
 
 Inputs = dict[str, Any]
 

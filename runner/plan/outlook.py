@@ -19,7 +19,7 @@ from runner.plan import keys
 from runner.plan.floors import undercuts
 from runner.plan.reasons import ReasonCode
 from runner.registry.facts import Record
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 if TYPE_CHECKING:
     from runner.plan.walk import Walk

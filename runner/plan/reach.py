@@ -21,8 +21,9 @@ from runner.progress import Progress, Report, silent
 from runner.registry.facts import Step
 from runner.registry.views import RegistryReader
 from runner.spec.config import Config
+from runner.spec.evaluation import JsonSchemaFormat
 from runner.spec.load import FILE_NAME, LoadedSpec, load_spec, load_specs
-from runner.spec.models import JsonSchemaFormat, Spec
+from runner.spec.models import Spec
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from runner.registry.facts import Version
 from runner.serving.follow import Follower, Live
 from runner.serving.names import exact_name, model_id, resolve
 from runner.serving.openai_schema import ChatRequest, Refusal
-from runner.spec.models import Generation
+from runner.spec.evaluation import Generation
 
 # Engines that enforce a response_format while they write; for the others the field is refused, never dropped.
 # None yet: our llama_cpp engine keeps llama.cpp's pure content parser, and with it llama.cpp ignores the field.

@@ -14,7 +14,7 @@ from runner import __version__
 from runner.errors import Problem
 from runner.spec.document import Document
 from runner.spec.excerpt import excerpt
-from runner.spec.models import NAME
+from runner.spec.section import NAME
 from runner.spec.supported import unsupported
 from runner.spec.yaml_file import has_link
 

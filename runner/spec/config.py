@@ -14,8 +14,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from runner.spec.document import Document
+from runner.spec.evaluation import Gate, Margin, Rival
 from runner.spec.known import KnownDocuments
-from runner.spec.models import Gate, Margin, MetricName, Rival, Section
+from runner.spec.section import MetricName, Section
 from runner.spec.services import Embeddings, Endpoint, MetricCommand, Named, TokenPrice, unique_names
 from runner.spec.validation import tell, validated
 from runner.spec.yaml_file import parse_yaml, read_yaml

@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import Field, RootModel
 
 from runner.spec.known import KnownDocuments
-from runner.spec.models import Section
+from runner.spec.section import Section
 from runner.spec.validation import tell, validated
 from runner.spec.yaml_file import read_yaml
 

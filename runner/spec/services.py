@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from runner.spec.models import Name, Section
+from runner.spec.section import Name, Section
 
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]

@@ -25,7 +25,7 @@ from runner.progress import Progress, Report
 from runner.registry.chain import homes
 from runner.registry.facts import Artifact, Record, Step, Version
 from runner.registry.views import RegistryReader
-from runner.spec.models import Generation
+from runner.spec.evaluation import Generation
 from runner.steps.context import StepContext, StepPart, StepResult, to_jsonl
 
 TOLERATED = 0.02

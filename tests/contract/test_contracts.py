@@ -11,7 +11,7 @@ import pytest
 
 from runner.contract.contract import build_contract, contract_digest_input
 from runner.errors import Location, SpecError
-from runner.spec.models import JsonSchemaFormat, LabelsFormat, RegexFormat
+from runner.spec.evaluation import JsonSchemaFormat, LabelsFormat, RegexFormat
 
 WHERE = Location("specs/x/spec.yaml", 9, 3)
 HERE = Path()

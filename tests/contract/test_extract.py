@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runner.contract.contract import build_contract, contract_digest_input
 from runner.contract.extract import effective_answer, find_json
 from runner.errors import Location
-from runner.spec.models import JsonSchemaFormat
+from runner.spec.evaluation import JsonSchemaFormat
 
 WHERE = Location("specs/x/spec.yaml", 9, 3)
 GOOD = '{"queue": "billing"}'

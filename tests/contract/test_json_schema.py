@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runner.contract.contract import build_contract, contract_digest_input
 from runner.errors import Location, SpecError
-from runner.spec.models import JsonSchemaFormat
+from runner.spec.evaluation import JsonSchemaFormat
 
 WHERE = Location("specs/x/spec.yaml", 9, 3)
 SCHEMA = {

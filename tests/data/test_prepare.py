@@ -13,7 +13,8 @@ from runner.contract.contract import build_contract
 from runner.data.prepare import prepare
 from runner.data.rows import rows_to_jsonl
 from runner.errors import DataError, GituneError, Location, SpecError
-from runner.spec.models import Dataset, LabelsFormat
+from runner.spec.evaluation import LabelsFormat
+from runner.spec.models import Dataset
 
 SPEC = Location("specs/x/spec.yaml")
 

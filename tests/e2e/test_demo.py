@@ -17,7 +17,7 @@ from runner.models.base import BaseRef, materialize
 from runner.models.hf_to_gguf import export_gguf
 from runner.progress import silent
 from runner.registry.registry import open_registry
-from runner.spec.models import Generation
+from runner.spec.evaluation import Generation
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from runner.evaluation.conditions import title, validate_gates
 from runner.evaluation.gates import judge
 from runner.evaluation.scores import Scores, SubjectScores
 from runner.evaluation.warnings import warnings_of
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 
 def subject(values, metric="exact_match"):

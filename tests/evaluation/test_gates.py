@@ -10,7 +10,7 @@ from runner.errors import GituneError
 from runner.evaluation.conditions import title, validate_gates
 from runner.evaluation.gates import Verdict, judge, overall
 from runner.evaluation.scores import SubjectScores
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 
 def subject(right, n, metric="exact_match"):

@@ -8,7 +8,7 @@ from world import SPEC
 
 from runner.errors import GituneError, Location
 from runner.evaluation.measurable import validate_measurable
-from runner.spec.models import CustomMetric, Evaluation
+from runner.spec.evaluation import CustomMetric, Evaluation
 
 PAIRS = [("Total: 10 EUR", "It is 10.2 EUR."), ("Total: 20 EUR", "twenty EURO"), ("3", "3")]
 

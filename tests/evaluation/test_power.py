@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.evaluation.power import passes_difference, power, sight, smallest_gain
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 BY_10 = Gate(metric="exact_match", beats="base", by={"points": 10})
 BY_10_PROVEN = Gate(metric="exact_match", beats="base", by={"points": 10}, proof="strict")

@@ -8,7 +8,7 @@ from runner.errors import GituneError
 from runner.evaluation import selftest as tested
 from runner.evaluation.scores import Scores, SubjectScores
 from runner.evaluation.selftest import selftest
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 
 def scores(n=80, groups=None):

@@ -13,7 +13,8 @@ from runner.data.prompts import prompts_of
 from runner.data.rows import Example, number_rows, rows_to_jsonl
 from runner.errors import Location
 from runner.inference.engine import ModelFiles, open_engine
-from runner.spec.models import Generation, Training
+from runner.spec.evaluation import Generation
+from runner.spec.models import Training
 from runner.training.backend import TrainJob, open_backend
 
 DATA = Path(__file__).parents[2] / "specs" / "support-triage" / "data"

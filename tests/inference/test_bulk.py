@@ -9,7 +9,7 @@ from runner.inference import bulk
 from runner.inference.bulk import answer_all
 from runner.inference.engine import ModelFiles, Refused
 from runner.inference.llama_cpp import LlamaCppEngine
-from runner.spec.models import Generation
+from runner.spec.evaluation import Generation
 
 SETTINGS = Generation(max_new_tokens=24)
 

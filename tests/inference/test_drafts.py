@@ -12,7 +12,7 @@ from runner.inference import bulk, drafts
 from runner.inference.bulk import answer_all
 from runner.inference.drafts import LEAST_ASKED, LEAST_MARGIN, Doubt, Draft, open_drafter, settled
 from runner.inference.engine import Answer, ModelFiles, Refused, open_engine
-from runner.spec.models import Generation
+from runner.spec.evaluation import Generation
 
 SETTINGS = Generation(max_new_tokens=24)
 

@@ -9,7 +9,7 @@ import pytest
 from runner.data.prompts import Prompt, prompts_of, reference_of
 from runner.errors import GituneError, UsageError
 from runner.inference.engine import ModelFiles, Refused, open_engine
-from runner.spec.models import Generation
+from runner.spec.evaluation import Generation
 
 ENGINES = ["llama_cpp", "transformers"]
 QUESTION = [{"role": "user", "content": "billing question 4"}]

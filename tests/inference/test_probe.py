@@ -7,7 +7,7 @@ from runner.inference import probe as module
 from runner.inference.engine import ModelFiles, open_engine
 from runner.inference.probe import PROMPTS, Asked, percentiles, probe
 from runner.progress import silent
-from runner.spec.models import Generation
+from runner.spec.evaluation import Generation
 
 
 def test_models_take_turns_after_a_warm_up(base, tuned, rows, monkeypatch):

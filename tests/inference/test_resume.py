@@ -16,7 +16,7 @@ from runner.inference.engine import Answer, ModelFiles
 from runner.inference.pace import Pace
 from runner.inference.probe import Asked
 from runner.progress import Progress, silent
-from runner.spec.models import Generation
+from runner.spec.evaluation import Generation
 from runner.steps.predict import _reply
 
 PROMPTS = [Prompt(f"{number:016x}", [{"role": "user", "content": str(number)}]) for number in range(3)]

@@ -11,7 +11,7 @@ from runner.plan.floors import keeps
 from runner.report.plan_markdown import plan_markdown
 from runner.report.text import render_plan
 from runner.spec.config import Floor, load_config
-from runner.spec.models import Gate
+from runner.spec.evaluation import Gate
 
 
 @pytest.fixture

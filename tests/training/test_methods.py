@@ -16,7 +16,8 @@ from runner.inference.engine import ModelFiles, open_engine
 from runner.models.base import materialize, resolve_base
 from runner.models.chat import encode, render
 from runner.models.checkpoint import load_tokenizer
-from runner.spec.models import Generation, Training
+from runner.spec.evaluation import Generation
+from runner.spec.models import Training
 from runner.training.backend import TrainJob, open_backend
 
 QUICK = {"learning_rate": 1e-2, "num_epochs": 6, "batch_size": 8, "max_length": 128, "lora": {"r": 8, "alpha": 16}}
