@@ -156,7 +156,7 @@ class Drafter:
 def open_drafter(model: ModelFiles, settings: Generation, threads: int) -> Drafter | None:
     """Return what drafts the answers of a model, or None where that does not pay or cannot be checked."""
     # A base that was not taught the task wavers everywhere: with drafts SmolLM2-135M took 71 s for 113 prompts, nearly
-    # all of them asked about too, and 50 s without. (A whole checkpoint, which could gain, is not told apart here.)
+    # all of them asked about too, and 49 s without. (A whole checkpoint, which could gain, is not told apart here.)
     if model.adapter is None:
         return None
     gguf = base_gguf(model.base)
