@@ -18,15 +18,13 @@ from runner.evaluation.commands import CommandGrader
 from runner.evaluation.grading import Graded, Grader
 from runner.evaluation.outside import embedding_of, find_named, read_labels, read_rubric
 from runner.evaluation.scores import JudgeAgreement
+from runner.evaluation.stored import MOST_UNANSWERED
 from runner.file_index import FileIndex
 from runner.models.base import materialize
 from runner.progress import Report, silent
 from runner.spec.config import Config
 from runner.spec.evaluation import CustomMetric
 from runner.spec.load import LoadedSpec
-
-MOST_UNGRADED = 0.02
-"""Share of answers without a grade above which there is no value: those that are left may not be like the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +38,10 @@ class _Complete:
         """Grade each answer."""
         values = self.grader.grade(rows)
         ungraded = [row.row for row, value in zip(rows, values, strict=True) if value is None]
-        if len(ungraded) > MOST_UNGRADED * len(rows):
+        if len(ungraded) > MOST_UNANSWERED * len(rows):
             raise GituneError(
                 f"{self.name}: {len(ungraded)} of {len(rows)} answers could not be graded, such as row {ungraded[0]}",
-                hint=f"at most {MOST_UNGRADED:.0%} may be left out; an answer without a grade is no bad answer",
+                hint=f"at most {MOST_UNANSWERED:.0%} may be left out; an answer without a grade is no bad answer",
             )
         return values
 

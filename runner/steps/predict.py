@@ -14,6 +14,7 @@ from typing import Any
 
 from runner.data.prompts import Prompt
 from runner.errors import GituneError, TerminalError, TransientError
+from runner.evaluation.stored import MOST_UNANSWERED
 from runner.inference.answer_log import AnswerLog
 from runner.inference.bulk import answer_all
 from runner.inference.engine import Answer, ModelFiles, Refused
@@ -27,9 +28,6 @@ from runner.registry.facts import Artifact, Record, Step, Version
 from runner.registry.views import RegistryReader
 from runner.spec.evaluation import Generation
 from runner.steps.context import StepContext, StepPart, StepResult, to_jsonl
-
-TOLERATED = 0.02
-"""Share of prompts that may be refused: a score of fewer says little of the whole test set."""
 
 _TOLD = 3
 
@@ -111,7 +109,7 @@ def _reply(
 
 
 def _require_few(step: Step, refused: Mapping[str, Refused], prompts: Sequence[Prompt]) -> None:
-    if len(refused) <= TOLERATED * len(prompts):
+    if len(refused) <= MOST_UNANSWERED * len(prompts):
         return
     told = [f"{name}: {refused[name].error}" for name in sorted(refused)[:_TOLD]]
     more = f"; and {len(refused) - _TOLD} more" if len(refused) > _TOLD else ""
@@ -122,7 +120,7 @@ def _require_few(step: Step, refused: Mapping[str, Refused], prompts: Sequence[P
         else (TransientError, "apply again: what is answered stays answered")
     )
     raise kind(
-        f"{step}: {len(refused)} of {len(prompts)} prompts could not be answered, and {TOLERATED:.0%} may be: "
+        f"{step}: {len(refused)} of {len(prompts)} prompts could not be answered, and {MOST_UNANSWERED:.0%} may be: "
         f"{'; '.join(told)}{more}",
         hint=hint,
     )
