@@ -17,7 +17,7 @@ from runner.spec.document import Document
 from runner.spec.evaluation import Gate, Margin, Rival
 from runner.spec.known import KnownDocuments
 from runner.spec.section import MetricName, Section
-from runner.spec.services import Embeddings, Endpoint, MetricCommand, Named, TokenPrice, unique_names
+from runner.spec.services import Embeddings, Endpoint, MetricCommand, Named, Runner, Server, TokenPrice, unique_names
 from runner.spec.validation import tell, validated
 from runner.spec.yaml_file import parse_yaml, read_yaml
 
@@ -120,6 +120,14 @@ class Policy(Section):
         return branch
 
 
+class ReportPolicy(Section):
+    """What reports that others read may show."""
+
+    examples: Literal["full", "masked", "none"] | None = None
+    """Rows of the test set in comments and job summaries: as they are, with their letters masked, or not at all; where
+    nothing is said, masked on public repositories, else full."""
+
+
 class Cache(Section):
     """Copies of artifacts on this machine."""
 
@@ -149,6 +157,12 @@ class Config(Section):
     """Copies of artifacts on this machine (GITUNE_CACHE)."""
     policy: Policy = Policy()
     """Rules that every spec must keep."""
+    report: ReportPolicy = ReportPolicy()
+    """What reports that others read may show."""
+    runners: list[Runner] = []  # noqa: RUF012 - pydantic copies it
+    """Machines that CI trains on, by the name that `compute.profile` of specs says; `default` needs no entry."""
+    servers: list[Server] = []  # noqa: RUF012 - pydantic copies it
+    """Where deployments answer, so that `gitune status` can ask whether they do."""
     trackers: list[Tracker] = []  # noqa: RUF012 - pydantic copies it
     """Experiment trackers that local trainings report to, by transformers' names; keys come from the environment."""
     prices: Prices = Prices()
@@ -160,7 +174,7 @@ class Config(Section):
     embeddings: list[Embeddings] = []  # noqa: RUF012 - pydantic copies it
     """Embedding models that custom metrics of specs may name under `semantic`."""
 
-    @field_validator("metrics", "endpoints", "embeddings")
+    @field_validator("metrics", "endpoints", "embeddings", "runners", "servers")
     @classmethod
     def _are_told_apart(cls, entries: list[Named]) -> list[Named]:
         unique_names(entries)

@@ -1,6 +1,6 @@
-"""What metrics may use beyond answers: programs, endpoints and embedding models, as registry/config.yaml names them.
+"""What specs may use beyond themselves, as registry/config.yaml names it: programs, endpoints, machines, servers.
 
-A spec only names these. A pull request must not choose what is executed, or who receives a key.
+A spec only names these. A pull request must not choose what is executed, where, or who receives a key.
 """
 
 from __future__ import annotations
@@ -97,7 +97,35 @@ class TokenPrice(Section):
     """US dollars for a million tokens of answers."""
 
 
-Named = MetricCommand | Endpoint | Embeddings
+class Runner(Section):
+    """A kind of machine that CI has."""
+
+    name: Name
+    """What `compute.profile` of specs calls it."""
+    runs_on: Annotated[list[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]], Field(min_length=1)]
+    """Labels of the runner, as GitHub's `runs-on` and GitLab's `tags` take them."""
+    timeout_minutes: Annotated[int, Field(ge=1, le=7200)] = 360
+    """Minutes after which a job is ended; a training goes on from its checkpoint where the cache is kept."""
+
+
+class Server(Section):
+    """Where the models of an alias answer."""
+
+    name: Name
+    """The alias, such as production."""
+    url: str
+    """Base URL of `gitune serve`, such as https://models.example.com."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_url(cls, url: str) -> str:
+        match = _URL.fullmatch(url)
+        if match is None or "@" in match[2]:
+            raise ValueError("write a base URL without credentials, such as https://models.example.com")
+        return url.rstrip("/")
+
+
+Named = MetricCommand | Endpoint | Embeddings | Runner | Server
 
 
 def unique_names(entries: Sequence[Named]) -> None:

@@ -20,6 +20,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 # What a pattern asks for, in words; the keys are the patterns of runner.spec.models, lock and config.
 PATTERNS = {
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$": "the label of a runner",
     r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": "a name of lowercase letters, digits and inner hyphens (at most 63)",
     r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$": "a version of three numbers, such as 1.0.0",
     r"^[a-z][a-z0-9_]*(\.[A-Za-z0-9_-]+)?$": "a metric, such as exact_match or exact_match.queue",
