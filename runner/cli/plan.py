@@ -36,6 +36,11 @@ CHANGES = 2
 @click.option("--through", type=THROUGH, help="Last step to plan; `evaluate` is all up to the gate.")
 @click.option("--retry", is_flag=True, help="Plan steps again that failed before for good.")
 @click.option("--force-older", is_flag=True, help="Allow a deployment from a commit that is not after the live one.")
+@click.option(
+    "--registry-snapshot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Plan from a published snapshot of the registry: no credentials, no network.",
+)
 @NAMESPACE
 @ADOPT
 @click.pass_obj
@@ -52,11 +57,14 @@ def plan(
     through: str | None,
     retry: bool,
     force_older: bool,
+    registry_snapshot: Path | None,
     namespace: str | None,
     adopt: tuple[str, ...],
 ) -> int:
     """Say what an apply would do for all SPECS (default: every spec), and why."""
-    project = open_project(directory, namespace)
+    project = open_project(directory, namespace, registry_snapshot)
+    if registry_snapshot is not None and not registry_snapshot.exists():
+        click.echo(f"{registry_snapshot} is not there: no snapshot was published yet", err=True)
     asked, specs = asked_miss(why_miss, specs)
     project.tell_if_empty()
     request = Request(

@@ -21,7 +21,7 @@ from runner.file_index import FileIndex
 from runner.plan.delivery import Delivery
 from runner.plan.subject import Subject, gather_all
 from runner.registry.namespaces import check_namespace
-from runner.registry.registry import Registry, open_adopting, open_namespace, open_registry
+from runner.registry.registry import Registry, open_adopting, open_namespace, open_registry, open_snapshot
 from runner.registry.store import Store, open_store
 from runner.spec.config import Config
 from runner.spec.known import KnownDocuments
@@ -42,6 +42,8 @@ class Project:
     root: Path
     namespace: str | None = None
     """Where a pull request's runs write, such as `pr/12`; None: main's registry."""
+    snapshot: Path | None = None
+    """Published snapshot that stands for the registry; the store is not asked then."""
 
     @cached_property
     def config(self) -> Config:
@@ -60,7 +62,9 @@ class Project:
 
     @cached_property
     def main_registry(self) -> Registry:
-        """The registry that the config names, whatever the namespace."""
+        """The registry that the config names, whatever the namespace, or its snapshot."""
+        if self.snapshot is not None:
+            return open_snapshot(self.snapshot, cache_folder())
         return open_registry(self.config.store, self.root, cache_folder(), self.config.cache.max_bytes)
 
     def seen_in(self, namespace: str) -> Registry:
@@ -145,7 +149,13 @@ class Project:
         )
 
 
-def open_project(directory: Path, namespace: str | None = None) -> Project:
-    """Open the repository around a folder, and its registry under a namespace: the given one, else GITUNE_NAMESPACE."""
+def open_project(directory: Path, namespace: str | None = None, snapshot: Path | None = None) -> Project:
+    """Open the repository around a folder, and its registry under a namespace: the given one, else GITUNE_NAMESPACE.
+
+    Raises:
+        UsageError: when it is no namespace, or a snapshot is to stand for one.
+    """
     chosen = namespace or os.environ.get("GITUNE_NAMESPACE") or None
-    return Project(find_root(directory), check_namespace(chosen) if chosen else None)
+    if chosen and snapshot:
+        raise UsageError(f"a snapshot is of main's registry, and this is the namespace {chosen}", hint="drop one")
+    return Project(find_root(directory), check_namespace(chosen) if chosen else None, snapshot)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.progress import Report
@@ -20,6 +21,7 @@ from runner.registry.leases import Leases
 from runner.registry.marker import check_marker, put_marker
 from runner.registry.namespaces import ADOPTABLE, Overlay, inside
 from runner.registry.records import Records
+from runner.registry.snapshot import SnapshotStore, read_snapshot
 from runner.registry.store import Store, open_store
 from runner.registry.summaries import Summaries
 from runner.registry.versions import Versions
@@ -96,6 +98,19 @@ def adopting(main: Store, url: str, root: Path, namespaces: Sequence[str]) -> St
     return main
 
 
+def open_snapshot(file: Path, cache: Path) -> Registry:
+    """Open a published snapshot of a registry; a file that is not there stands for a registry that is empty.
+
+    Args:
+        file: What `write_snapshot` wrote.
+        cache: Machine-wide cache.
+
+    Raises:
+        RegistryError: when it is no snapshot.
+    """
+    return Registry(read_snapshot(file) if file.exists() else SnapshotStore({}, datetime.now(UTC), str(file)), cache)
+
+
 def open_scratch(config_store_url: str, root: Path, cache: Path, scratch: Path) -> Registry:
     """Open the registry for a try: all of it is read, and what is written goes to a folder that is thrown away.
 
@@ -128,6 +143,11 @@ class Registry(RegistryWriter):
 
     def __str__(self) -> str:
         return str(self._store)
+
+    @property
+    def holds_bytes(self) -> bool:
+        """Whether artifacts can be read: not from a published snapshot."""
+        return not isinstance(self._store, SnapshotStore)
 
     def check_layout(self) -> bool:
         """Return whether anything was ever written here. Raises RegistryError when a newer release made the store."""
