@@ -6,19 +6,23 @@ them. A spec that is released is never asked: its gates decided once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from runner.errors import GituneError, Problem
+from runner.errors import GituneError, Problem, RegistryError
 from runner.evaluation.compare import EPSILON, LEVEL
 from runner.evaluation.conditions import MIN_SLICE_ROWS, title
 from runner.evaluation.margins import asked_of
+from runner.evaluation.outside import COST
 from runner.evaluation.paired import described
 from runner.evaluation.power import passes_difference, sight
 from runner.evaluation.words import number
+from runner.inference.probe import is_probed
 from runner.plan import keys
 from runner.plan.floors import undercuts
 from runner.plan.reasons import ReasonCode
-from runner.registry.facts import Record
+from runner.plan.rivals import CHAMPION, find_named
+from runner.registry.facts import Record, Version
 from runner.spec.evaluation import Gate
 
 if TYPE_CHECKING:
@@ -46,6 +50,43 @@ def hopeless(walk: Walk, answers_key: str | None) -> tuple[ReasonCode, str] | No
         if (fault := _fault(gate, n, _base_value(walk, gate, answers_key))) is not None
     ]
     return ("gate_unreachable", _told(problems)) if problems else None
+
+
+def unmeasured(walk: Walk) -> tuple[ReasonCode, str] | None:
+    """Return which gate compares with a model that its metric cannot be measured of any more, with its place.
+
+    Asked where a training would run, since all of it can be known before.
+    """
+    loaded = walk.subject.loaded
+    problems = [
+        Problem(f"{title(gate)}: {why}", loaded.where(f"evaluation.gates.{i}"), hint)
+        for i, gate in enumerate(loaded.spec.evaluation.gates)
+        if (version := _rival(walk, gate)) is not None
+        for why, hint in _unmeasured(walk, gate, version)
+    ]
+    return ("gate_unreachable", _told(problems)) if problems else None
+
+
+def _rival(walk: Walk, gate: Gate) -> Version | None:
+    """Return the released version that a gate compares with, if there is one; that none is, is told elsewhere."""
+    if gate.rival in (None, "base"):
+        return None
+    if gate.rival == CHAMPION:
+        return walk.champion
+    try:
+        return find_named(walk.subject.spec, walk.reader, None).get(str(gate.rival))
+    except RegistryError:
+        return None
+
+
+def _unmeasured(walk: Walk, gate: Gate, version: Version) -> Iterator[tuple[str, str]]:
+    who = f"{version.name} {version.version}"
+    prices = (walk.subject.measures or {}).get(COST) or {}
+    timed = is_probed([gate.metric], by_token="input_per_million" in prices)
+    if timed and not walk.reader.exists(version.content.adapter):
+        yield f"the weights of {who} are lost, so nobody can time its answers", "write `at_most` in place of a rival"
+    if gate.metric == "consistency" and version.content.generation.get("samples", 1) == 1:
+        yield f"{who} answers each question once, so it has no consistency", "write `at_least` in place of a rival"
 
 
 def gate_notes(walk: Walk, answers_key: str) -> list[str]:

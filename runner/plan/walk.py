@@ -192,10 +192,11 @@ class Walk:
     def _hopeful(self, decision: Decision) -> Decision:
         """Refuse before a training what could never be released after it."""
         # Late: a plan with nothing to train need not ask.
-        from runner.plan.outlook import hopeless
+        from runner.plan.outlook import hopeless, unmeasured
 
         answers = keys.step_key(self._answers(None)) if "prepare" in self.records else None
-        if (why := hopeless(self, answers)) is None:
+        why = hopeless(self, answers) or (unmeasured(self) if decision.record is None else None)
+        if why is None:
             return decision
         return Decision("train", "BLOCKED", why[1], decision.key, decision.inputs, fault=True, code=why[0])
 

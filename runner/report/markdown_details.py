@@ -14,6 +14,7 @@ from runner.report.model import Confusion, Report, ReportRow, SliceValue
 from runner.report.parts import Finding, Subject
 from runner.report.rows import shorten
 from runner.report.table import table
+from runner.report.words import slice_words
 
 INPUT_LIMIT, ANSWER_LIMIT = 600, 400
 """Characters of an example that a comment shows."""
@@ -33,6 +34,8 @@ def details_of(report: Report) -> Iterator[Section]:
         yield _examples("Broken", "broken examples", worse, BROKEN, 10)
     if better := report.became("fixed", "base"):
         yield _examples("Fixed", "fixed examples", better, FIXED, 11)
+    if any(verdict.slices for verdict in report.verdicts):
+        yield Section("gates by slice", 8, lambda most: details("Gates by slice", _sliced(report, most)), _ROWS)
     if report.slices:
         yield Section("slices", 8, lambda most: details("Slices", _slices(report.slices, most)), _ROWS)
     if any(found.pairs for found in report.confusion):
@@ -81,6 +84,24 @@ def _wrapped(text: str) -> Iterator[str]:
     wrapper = textwrap.TextWrapper(WIDTH, drop_whitespace=False, replace_whitespace=False, expand_tabs=False)
     for line in text.split("\n"):
         yield from wrapper.wrap(line) or [""]
+
+
+def _sliced(report: Report, most: int) -> str:
+    rows = [
+        [
+            inline(verdict.gate, 150),
+            inline(found.value, 60),
+            str(found.rows),
+            found.measured,
+            found.interval,
+            found.verdict,
+        ]
+        for verdict in report.verdicts
+        for found in slice_words(verdict)
+    ]
+    header = ["gate", "slice", "rows", "measured", "95 % bounds", "verdict"]
+    note = "Bounds are those of each slice alone; verdicts are Holm's, of all slices of a gate together."
+    return f"{table(header, rows, most)}\n\n{note}"
 
 
 def _slices(slices: Sequence[SliceValue], most: int) -> str:

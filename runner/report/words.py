@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from runner.evaluation.gates import Verdict
+from runner.evaluation.verdicts import SliceVerdict, Verdict
 from runner.report.figures import bounds, change, figure
 from runner.report.model import Report, RowChanges
 from runner.report.parts import Unit
@@ -73,6 +73,40 @@ def unit_of(metric: str, report: Report) -> Unit:
     return next((found.unit for found in report.metrics if found.metric == metric), "share")
 
 
+class SliceWords(NamedTuple):
+    """What a gate with a slice found in the rows of one value."""
+
+    value: str
+    """The value, such as `fr` of `language`."""
+    rows: int
+    """How many rows have it."""
+    measured: str
+    """What was measured there."""
+    interval: str
+    """How far that may be from the truth, were it the only slice."""
+    verdict: str
+    """The verdict with its sign, or that there are too few rows."""
+
+
+def slice_words(verdict: Verdict) -> list[SliceWords]:
+    """Return what a gate with a slice found for each value, in words; what stands in the way comes first."""
+    order = ("FAIL", "INCONCLUSIVE", "PASS", None)
+    return [_slice(found, verdict) for found in sorted(verdict.slices, key=lambda one: order.index(one.outcome))]
+
+
+def _slice(found: SliceVerdict, verdict: Verdict) -> SliceWords:
+    unit = verdict.unit
+    measured = _measured(found.value, found.rival_value, found.difference, unit)
+    interval = bounds(found.low, found.high, unit, signed=found.difference is not None)
+    said = f"{ICONS[found.outcome]} {found.outcome}" if found.outcome else "too few rows"
+    return SliceWords(found.slice, found.n, measured, interval, said)
+
+
+def _measured(value: float | None, rival: float | None, difference: float | None, unit: Unit) -> str:
+    shown = figure(value, unit)
+    return shown if rival is None else f"{figure(rival, unit)} → {shown} ({change(difference, unit)})"
+
+
 def gate_words(report: Report) -> list[GateWords]:
     """Return every gate in words; what stands in the way comes first."""
     ordered = sorted(report.verdicts, key=lambda verdict: ("FAIL", "INCONCLUSIVE", "PASS").index(verdict.outcome))
@@ -83,8 +117,6 @@ def _gate(verdict: Verdict) -> GateWords:
     unit, name, required = verdict.unit, verdict.metric, verdict.gate.removeprefix(f"{verdict.metric} ")
     if required == verdict.gate:
         name, required = verdict.gate, ""
-    measured = figure(verdict.value, unit)
-    if verdict.rival_value is not None:
-        measured = f"{figure(verdict.rival_value, unit)} → {measured} ({change(verdict.difference, unit)})"
+    measured = _measured(verdict.value, verdict.rival_value, verdict.difference, unit)
     interval = bounds(verdict.low, verdict.high, unit, signed=verdict.difference is not None)
     return GateWords(name, required, measured, interval, f"{ICONS[verdict.outcome]} {verdict.outcome}", verdict.reason)

@@ -8,6 +8,8 @@ from world import World, fake_weights
 
 from runner.errors import Location, SpecError
 from runner.plan.floors import keeps
+from runner.registry.artifacts import blob_key
+from runner.registry.registry import open_registry
 from runner.report.plan_markdown import plan_markdown
 from runner.report.text import render_plan
 from runner.spec.config import Floor, load_config
@@ -186,6 +188,43 @@ def test_what_another_definition_of_a_metric_said_of_the_base_is_no_reason_to_re
     world.spec["version"] = "1.1.0"
     world.spec["training"]["learning_rate"] = 0.002
     world.spec["evaluation"]["gates"].append({"metric": "fits", "beats": "base", "by": {"points": 10}})
+    plan, outcome = world.apply()
+    assert plan.specs[0].step("train").action == "RUN"
+    assert outcome.error is None
+
+
+def follow_up(world, gate, **evaluation):
+    """Release 1.0.0, then ask for 1.1.0 with another gate."""
+    world.apply()
+    world.spec["version"], world.spec["training"]["learning_rate"] = "1.1.0", 0.002
+    world.spec["evaluation"] |= evaluation
+    world.spec["evaluation"]["gates"].append(gate)
+
+
+@pytest.mark.parametrize("metric", ["latency_p50", "cost_per_1000"])
+def test_a_champion_whose_weights_are_lost_cannot_be_timed_after_a_training_either(world, metric):
+    world.config = {"prices": {"default": {"usd_per_hour": 1.0}}}
+    gate = {"metric": metric, "not_worse_than": "champion", "margin": {"relative": "50%"}}
+    follow_up(world, gate, metrics=["exact_match", "macro_f1", metric])
+    adapter = world.registry.version("bot", "1.0.0").content.adapter
+    (world.root / "registry/store" / blob_key(adapter.digest)).unlink()
+    world.registry = open_registry("registry/store", world.root, world.root / "cache2")
+    said = refusal(world, "gate_unreachable")
+    assert f"{metric} not worse than champion" in said
+    assert "the weights of bot 1.0.0 are lost" in said
+    assert f"specs/bot/spec.yaml:{line_of(world, f'- metric: {metric}')}:" in said
+
+
+def test_a_champion_that_answers_once_has_no_consistency_to_compare_with(world):
+    gate = {"metric": "consistency", "not_worse_than": "champion", "margin": {"points": 5}}
+    asked = {"max_new_tokens": 64, "temperature": 0.7, "samples": 2}
+    follow_up(world, gate, metrics=["exact_match", "macro_f1", "consistency"], generation=asked)
+    assert "bot 1.0.0 answers each question once" in refusal(world, "gate_unreachable")
+
+
+def test_a_champion_that_can_be_timed_is_no_reason_to_refuse(world):
+    gate = {"metric": "latency_p50", "not_worse_than": "champion", "margin": {"relative": "1000%"}}
+    follow_up(world, gate, metrics=["exact_match", "macro_f1", "latency_p50"])
     plan, outcome = world.apply()
     assert plan.specs[0].step("train").action == "RUN"
     assert outcome.error is None

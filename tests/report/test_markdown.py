@@ -5,11 +5,14 @@ import re
 import spoiled
 from hypothesis import HealthCheck, given, settings
 from markdown_it import MarkdownIt
+from reports import make_report, make_verdict
 
 from runner.evaluation.scores import Scores
+from runner.evaluation.verdicts import SliceVerdict
 from runner.report.build import build_report
 from runner.report.curve import curve_section
 from runner.report.evidence import Evidence
+from runner.report.html import render_html
 from runner.report.markdown import LIMIT, render_markdown
 from runner.report.model import ReportRow
 from runner.report.parts import CurvePoint, Finding, SpecChange
@@ -196,3 +199,26 @@ def test_long_lines_of_examples_are_wrapped_and_nothing_is_lost(report):
     assert max(map(len, block)) <= 104
     said = "".join(line.removeprefix("    ") for line in block[block.index("input") + 1 : block.index("expected")])
     assert said == f"{words}end"
+
+
+def test_a_gate_by_slice_shows_every_slice_the_worst_first():
+    found = [
+        SliceVerdict(slice="en", outcome="PASS", n=80, value=0.9, rival_value=0.8, difference=0.1, low=0.02, high=0.18),
+        SliceVerdict(
+            slice="<b>fr|", outcome="FAIL", n=30, value=0.5, rival_value=0.8, difference=-0.3, low=-0.5, high=-0.1
+        ),
+        SliceVerdict(slice="de", outcome=None, n=4),
+    ]
+    gate = make_verdict("FAIL", gate="exact_match not worse than base in each language", slices=found)
+    report = make_report(verdicts=[gate])
+    text = render_markdown(report)
+    table = text[text.index("Gates by slice") :].split("</details>")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| exact_match")]
+    assert [row.count("❌ FAIL") + row.count("✅ PASS") + row.count("too few rows") for row in rows] == [1, 1, 1]
+    assert "fr" in rows[0]
+    assert "80.0 % → 50.0 % (-30.0)" in rows[0]
+    assert "<b>" not in rows[0]
+    assert "Gates by slice" not in render_markdown(make_report())
+    page = render_html(report)
+    assert "80.0 % → 50.0 % (-30.0)" in page
+    assert "&lt;b&gt;fr|" in page

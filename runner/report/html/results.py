@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from runner.evaluation.catalog import Unit
+from runner.evaluation.verdicts import Verdict
 from runner.report.figures import figure
 from runner.report.html.charts import histogram
 from runner.report.html.markup import Child, Html, difference, el, render, table, text
 from runner.report.html.metrics import subjects_of
 from runner.report.model import Confusion, FormatCompliance, Report, SliceValue
-from runner.report.words import unit_of
+from runner.report.words import slice_words, unit_of
 
 MOST = 200
 """Slices that are told."""
@@ -75,14 +76,23 @@ def _heat(count: int, of: int, *, hit: bool) -> Html:
 
 
 def slices(report: Report) -> Html:
-    """Make the heat-map of slices: one row for each value of a field."""
+    """Make the verdicts of gates by slice, and the heat-map: one row for each value of a field."""
+    judged = [_sliced(verdict) for verdict in report.verdicts if verdict.slices]
     if not report.slices:
-        return Html("")
+        return render(judged)
     titles = subjects_of(report)
     rows = [_slice(found, titles, unit_of(found.metric, report)) for found in report.slices]
     header = ["slice", "rows", *titles.values(), "Δ base", ""]
     caption = f"{report.slices[0].metric[:80]} by slice"
-    return table(header, rows, caption=caption, class_="heat numbers", most=MOST)
+    return render(judged, table(header, rows, caption=caption, class_="heat numbers", most=MOST))
+
+
+def _sliced(verdict: Verdict) -> Html:
+    rows: list[list[Child]] = [
+        [text(found.value, 80), found.rows, found.measured, found.interval, found.verdict]
+        for found in slice_words(verdict)
+    ]
+    return table(["slice", "rows", "measured", "95 % bounds", "verdict"], rows, caption=verdict.gate[:200], most=MOST)
 
 
 def _slice(found: SliceValue, names: Iterable[str], unit: Unit) -> list[Child]:
