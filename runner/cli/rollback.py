@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from runner import git_branch
 from runner.cli.progress import Narrator
 from runner.cli.project import Project, cache_folder
+from runner.cli.rollback_output import render_json, render_text
 from runner.cli.ruling import BY, in_words, project_of, who_decides
 from runner.errors import SpecError, UsageError
-from runner.report.duration import duration
-from runner.report.facts import size_words
-from runner.rollback.roll_back import Rollback, roll_back
+from runner.rollback.roll_back import roll_back
 from runner.rollback.target import find_target
 from runner.spec.load import load_specs
+
+if TYPE_CHECKING:
+    from runner.github.rollback import Proposer
 
 
 @click.command()
@@ -39,7 +39,7 @@ def rollback(
     """
     project = project_of(directory, spec)
     who, why, registry = who_decides(project, by), in_words(reason), project.main_registry
-    propose = _opener(project) if open_ else None
+    proposer = _proposer(project) if open_ else None
     target = find_target(registry, spec, _alias(project, spec), wanted)
     with Narrator() as narrator:
         done = roll_back(
@@ -53,8 +53,8 @@ def rollback(
             narrator.report,
             datetime.now(UTC),
         )
-    url = propose(done) if propose else None
-    click.echo(_as_json(done, url) if as_json else _as_text(done, url))
+    url = proposer.open(done) if proposer else None
+    click.echo(render_json(done, url) if as_json else render_text(done, url))
 
 
 def _alias(project: Project, name: str) -> str:
@@ -68,61 +68,13 @@ def _alias(project: Project, name: str) -> str:
         return max(entries, key=lambda entry: entry.deployed).alias
 
 
-def _opener(project: Project) -> Callable[[Rollback], str]:
-    """Connect before anything is verified, and see what the remote has by now."""
-    from runner.github.connection import connect
-    from runner.github.rollback import checks_start, open_rollback, push_access
+def _proposer(project: Project) -> Proposer:
+    """Connect before anything is verified."""
+    from runner.github.connection import ACTIONS
+    from runner.github.rollback import proposer
 
-    repository = connect(os.environ)
-    git_branch.fetch_branch(project.root, project.config.policy.deploy_branch, push_access(project.root, os.environ))
-    if not checks_start(os.environ):
-        click.echo(
-            "GitHub starts no checks for what GITHUB_TOKEN opens: close and reopen the pull request, or give the "
-            "workflow GITUNE_APP_TOKEN",
-            err=True,
-        )
-    return lambda done: open_rollback(repository, project.root, done, os.environ)
-
-
-def _as_text(done: Rollback, url: str | None) -> str:
-    target, verified, hold = done.target, done.verified, done.hold
-    size, engine = size_words(verified.size), target.version.content.engine
-    lines = [
-        f"{target.name}: {target.live.version or 'nothing'} → {target.version.version} as {target.alias}",
-        f"  verified  {size} by sha256 in {verified.verifying:.1f} s, loaded by {engine} in {verified.loading:.1f} s",
-        "  plan      train steps: 0; only the pointer moves",
-        *([f"  on hold   {hold.version} by {hold.who}: {hold.reason}"] if hold else []),
-        f"  branch    {done.branch} ({done.commit[:12]}) on {done.start.name}",
-        f"  restored  about {duration(done.seconds)} after its apply begins",
-    ]
-    if url is not None:
-        return "\n".join([*lines, f"  opened    {url}"])
-    return "\n".join([*lines, "Propose it with", *(f"  {command}" for command in _commands(done))])
-
-
-def _commands(done: Rollback) -> list[str]:
-    base = done.start.name.removeprefix(f"{git_branch.REMOTE}/")
-    push = f"git push --force-with-lease {git_branch.REMOTE} {done.branch}"
-    return [push, f"gh pr create --base {base} --head {done.branch} --fill"]
-
-
-def _as_json(done: Rollback, url: str | None) -> str:
-    target, verified = done.target, done.verified
-    shown = {
-        "format_version": "1.0",
-        "name": target.name,
-        "alias": target.alias,
-        "from": target.live.version,
-        "to": target.version.version,
-        "restores": target.entry.commit,
-        "branch": done.branch,
-        "commit": done.commit,
-        "base": done.start.name,
-        "verified": {"digest": verified.digest, "size": verified.size},
-        "seconds": {"verifying": verified.verifying, "loading": verified.loading, "to_restore": done.seconds},
-        "plan": {step.step: step.action for step in done.plan.steps},
-        "hold": done.hold.model_dump(mode="json") if done.hold else None,
-        "pull_request": url,
-        "commands": [] if url else _commands(done),
-    }
-    return json.dumps(shown, indent=2, ensure_ascii=False)
+    found = proposer(project.root, project.config.policy.deploy_branch, os.environ)
+    if found.connection.app == ACTIONS:
+        what = "GitHub starts no checks for what a job's own token opens: close and reopen the pull request"
+        click.echo(f"{what}, or give the job the token of a GitHub App", err=True)
+    return found

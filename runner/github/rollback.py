@@ -1,37 +1,32 @@
 """A rollback on its branch -> a pull request that only needs to be merged.
 
-`open_rollback(repository, root, done, environ) -> URL`; the branch is pushed with the same token that asks the API.
+`proposer(root, "main", environ).open(done) -> URL`; the branch is pushed with the token that asks the API.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runner import git_branch
-from runner.github.connection import github_errors
+from runner.github.connection import Connection, connect, github_errors
 from runner.report.duration import duration
 from runner.report.escape import inline, sentence
 from runner.report.facts import size_words
 from runner.rollback.restore import require_ours
 from runner.rollback.roll_back import Rollback
 
-if TYPE_CHECKING:
-    from github.Repository import Repository
 
-
-def push_access(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return variables with which git pushes to GitHub as our token; none where the remote is reached otherwise.
+def push_access(root: Path, connection: Connection, server: str) -> dict[str, str]:
+    """Return variables with which git pushes to GitHub as we are there; none where the remote is reached otherwise.
 
     A token in the environment is seen by nobody, one in the arguments by every process of the machine.
     """
-    token = environ.get("GITUNE_APP_TOKEN") or environ.get("GITHUB_TOKEN")
-    server = environ.get("GITHUB_SERVER_URL", "https://github.com").rstrip("/")
-    if not token or not git_branch.remote_url(root).startswith(f"{server}/"):
+    if not git_branch.remote_url(root).startswith(f"{server}/"):
         return {}
-    secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    secret = base64.b64encode(f"x-access-token:{connection.token}".encode()).decode()
     key = f"http.{server}/.extraheader"
     # The empty value takes away a header that an earlier checkout left behind: GitHub refuses two.
     return {
@@ -43,33 +38,49 @@ def push_access(root: Path, environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def checks_start(environ: Mapping[str, str]) -> bool:
-    """Return whether workflows run for what we push: GitHub starts none for the token of a workflow."""
-    return bool(environ.get("GITUNE_APP_TOKEN")) or environ.get("GITHUB_ACTIONS") != "true"
+@dataclass(frozen=True, slots=True)
+class Proposer:
+    """Opens the pull request of a rollback, by what was found out before the rollback was made."""
+
+    connection: Connection
+    root: Path
+    """The repository here."""
+    access: Mapping[str, str]
+    """Variables with which git pushes."""
+
+    def open(self, done: Rollback) -> str:
+        """Push a rollback's branch, open its pull request or bring the open one up to date, and return its URL.
+
+        Raises:
+            GituneError: when the branch is somebody else's, or GitHub refuses.
+        """
+        seen = git_branch.fetch_branch(self.root, done.branch, self.access)
+        if seen != done.commit:
+            if seen is not None:
+                require_ours(self.root, done.branch, seen)
+            git_branch.push_branch(self.root, done.branch, done.commit, seen, self.access)
+        repository, base = self.connection.repository, done.start.name.removeprefix(f"{git_branch.REMOTE}/")
+        title, body = done.title, render_body(done)
+        with github_errors(f"opening the pull request of {done.branch}"):
+            head = f"{repository.owner.login}:{done.branch}"
+            pull = next(iter(repository.get_pulls(state="open", head=head, base=base)), None)
+            if pull is None:
+                pull = repository.create_pull(base=base, head=done.branch, title=title, body=body)
+            elif (pull.title, pull.body) != (title, body):
+                pull.edit(title=title, body=body)
+            return str(pull.html_url)
 
 
-def open_rollback(repository: Repository, root: Path, done: Rollback, environ: Mapping[str, str]) -> str:
-    """Push a rollback's branch and open its pull request, or bring the one that is open up to date; return its URL.
+def proposer(root: Path, deploy_branch: str, environ: Mapping[str, str]) -> Proposer:
+    """Connect, and fetch what the deploy branch is by now.
 
     Raises:
-        GituneError: when the branch is somebody else's, or GitHub refuses.
+        GituneError: when GitHub or the remote cannot be reached.
     """
-    access = push_access(root, environ)
-    seen = git_branch.fetch_branch(root, done.branch, access)
-    if seen is not None and seen != done.commit:
-        require_ours(root, done.branch, seen)
-    if seen != done.commit:
-        git_branch.push_branch(root, done.branch, done.commit, seen, access)
-    base = done.start.name.removeprefix(f"{git_branch.REMOTE}/")
-    title, body = done.title, render_body(done)
-    with github_errors(f"opening the pull request of {done.branch}"):
-        head = f"{repository.owner.login}:{done.branch}"
-        pull = next(iter(repository.get_pulls(state="open", head=head, base=base)), None)
-        if pull is None:
-            return str(repository.create_pull(base=base, head=done.branch, title=title, body=body).html_url)
-        if (pull.title, pull.body) != (title, body):
-            pull.edit(title=title, body=body)
-        return str(pull.html_url)
+    connection = connect(environ)
+    access = push_access(root, connection, (environ.get("GITHUB_SERVER_URL") or "https://github.com").rstrip("/"))
+    git_branch.fetch_branch(root, deploy_branch, access)
+    return Proposer(connection, root, access)
 
 
 def render_body(done: Rollback) -> str:

@@ -8,6 +8,7 @@ import shutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from releases import blobs_of, flip
 from repository import commit, git, run
 
 from runner.executors.child import run_apart
@@ -29,12 +30,6 @@ def tree(world, commit_):
 
 def branches(world):
     return git(world, "for-each-ref", "--format=%(refname:short)").splitlines()
-
-
-def blobs_of(world, version):
-    folder = world.registry.fetch(world.registry.version("bot", version).content.adapter)
-    digests = [world.registry.put_file(file).digest for file in folder.iterdir()]
-    return [world.root / "registry/store/blobs/sha256" / digest[:2] / digest[2:] for digest in digests]
 
 
 def lose(world, version):
@@ -177,9 +172,7 @@ def test_where_nothing_else_verifies_it_says_so(released, capsys):
 
 def test_damaged_weights_move_nothing(released, capsys):
     for file in blobs_of(released, "1.1.0"):
-        file.chmod(0o644)
-        data = file.read_bytes()
-        file.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+        flip(file)
     refused(released, capsys, "is damaged")
 
 
