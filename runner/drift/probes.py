@@ -74,11 +74,11 @@ class Prober:
             status, said = self._get(f"{endpoint.url}/models", endpoint.api_key_env)
             if status in _GONE:
                 continue  # it has no such list
-            if status != _OK:
+            if status != _OK or (known := _ids(said)) is None:
                 why = said if status == 0 else f"status {status}"
                 what = f"endpoint {name}, {used}, gives no list of its models: {why}"
                 yield Drift("endpoint_down", name, None, what, f"see url and key of `{name}` in registry/config.yaml")
-            elif endpoint.model not in _ids(said) and self._lacks(endpoint):
+            elif endpoint.model not in known and self._lacks(endpoint):
                 what = f"endpoint {name}, {used}, has no model {endpoint.model} any more"
                 remedy = f"name another model for `{name}` in registry/config.yaml; scores are made anew with it"
                 yield Drift("model_gone", name, None, what, remedy)
@@ -146,9 +146,12 @@ def _troubles(said: object) -> str:
     return f": {' '.join(messages[0].split())[:300]}" if messages else ""
 
 
-def _ids(said: object) -> set[str]:
+def _ids(said: object) -> set[str] | None:
+    """Return the models of a list; None where it is none."""
     models = said.get("data") if isinstance(said, dict) else None
-    return {str(model.get("id")) for model in models if isinstance(model, dict)} if isinstance(models, list) else set()
+    if not isinstance(models, list):
+        return None
+    return {str(model.get("id")) for model in models if isinstance(model, dict)}
 
 
 def _json(parts: Iterator[bytes]) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 
 from runner.drift.probes import Prober
@@ -110,22 +110,16 @@ def test_nothing_deployed_is_nothing_to_serve(answering):
     assert ask(url, live=LIVE.model_copy(update={"version": None})) == []
 
 
-def test_no_key_goes_where_others_can_read_it():
+def test_no_key_goes_where_others_can_read_it(monkeypatch):
     asked = []
 
-    class Stream:
-        def __call__(self, *_, headers, **__):
-            asked.append(headers)
-            raise sys.modules["httpx"].ConnectError("refused")
+    def refuse(*_, headers, **__):
+        asked.append(headers)
+        raise httpx.ConnectError("refused")
 
-    import httpx
-
-    before, httpx.stream = httpx.stream, Stream()
-    try:
-        ask("http://models.example.com", environ={"GITUNE_API_KEY": "secret"})
-        ask("https://models.example.com", environ={"GITUNE_API_KEY": "secret"})
-    finally:
-        httpx.stream = before
+    monkeypatch.setattr(httpx, "stream", refuse)
+    ask("http://models.example.com", environ={"GITUNE_API_KEY": "secret"})
+    ask("https://models.example.com", environ={"GITUNE_API_KEY": "secret"})
     assert asked[0] == {}
     assert asked[-1] == {"authorization": "Bearer secret"}
 
@@ -139,7 +133,7 @@ JUDGES = [
     ({"/v1/models": models("other"), "/v1/models/judge-1": (200, {"id": "judge-1"})}, None),
     ({}, None),
     ({"/v1/models": models("other")}, "model_gone"),
-    ({"/v1/models": (200, {"error": 1})}, "model_gone"),
+    ({"/v1/models": (200, {"error": 1})}, "endpoint_down"),
     ({"/v1/models": (401, {"error": "key sk-secret"})}, "endpoint_down"),
     ({"/v1/models": (500, {})}, "endpoint_down"),
 ]
