@@ -9,6 +9,7 @@ import click
 GITHUB_VERBS = {
     "resolve": "Say which pull request an event is about.",
     "report": "Judge a pull request anew, and publish check and comment.",
+    "drift": "Look for drift, and keep one issue about it.",
 }
 
 
