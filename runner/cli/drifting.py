@@ -11,8 +11,8 @@ from runner.plan.build import build_plan
 
 
 def look_at(project: Project, specs: Sequence[str] = ()) -> Look:
-    """Plan the specs (default: all of them, and what no spec asks for any more) against main's registry."""
-    subjects, delivery, registry = project.subjects(specs), project.delivery(), project.main_registry
+    """Plan the specs (default: all of them, and what no spec asks for any more) against the registry."""
+    subjects, delivery, registry = project.subjects(specs), project.delivery(), project.registry
     plan = build_plan(subjects, registry, delivery, complete=not specs)
     return Look(
         plan=plan,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("spec")
 @click.option("--to", "wanted", metavar="VERSION", help="Version; default: what was live before, and is not on hold.")
-@click.option("--reason", default="the version that is live is worse", show_default=True, help="Why.")
+@click.option("--reason", default="no reason was given", help="Why; it is kept with the hold.")
 @click.option("--open", "open_", is_flag=True, help="Push the branch and open the pull request on GitHub.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @BY

@@ -88,6 +88,7 @@ def find_drift(look: Look, prober: Prober | None = None, *, full: bool = False, 
     if prober is not None:
         found += prober.find_servers(look.config.servers, [live for _, live in look.live()], look.now)
         found += prober.find_models({one.name: one for one in look.config.endpoints}, _judges(look.subjects))
+    look.index.save()
     return list(dict.fromkeys(found))
 
 

@@ -5,37 +5,18 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner import git_branch
 from runner.github.connection import Connection, connect, github_errors
+from runner.github.trees import credentials
 from runner.report.duration import duration
 from runner.report.escape import inline, sentence
 from runner.report.facts import size_words
 from runner.rollback.restore import require_ours
 from runner.rollback.roll_back import Rollback
-
-
-def push_access(root: Path, connection: Connection, server: str) -> dict[str, str]:
-    """Return variables with which git pushes to GitHub as we are there; none where the remote is reached otherwise.
-
-    A token in the environment is seen by nobody, one in the arguments by every process of the machine.
-    """
-    if not git_branch.remote_url(root).startswith(f"{server}/"):
-        return {}
-    secret = base64.b64encode(f"x-access-token:{connection.token}".encode()).decode()
-    key = f"http.{server}/.extraheader"
-    # The empty value takes away a header that an earlier checkout left behind: GitHub refuses two.
-    return {
-        "GIT_CONFIG_COUNT": "2",
-        "GIT_CONFIG_KEY_0": key,
-        "GIT_CONFIG_VALUE_0": "",
-        "GIT_CONFIG_KEY_1": key,
-        "GIT_CONFIG_VALUE_1": f"AUTHORIZATION: basic {secret}",
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +59,7 @@ def proposer(root: Path, deploy_branch: str, environ: Mapping[str, str]) -> Prop
         GituneError: when GitHub or the remote cannot be reached.
     """
     connection = connect(environ)
-    access = push_access(root, connection, (environ.get("GITHUB_SERVER_URL") or "https://github.com").rstrip("/"))
+    access = credentials(environ, connection.token)
     git_branch.fetch_branch(root, deploy_branch, access)
     return Proposer(connection, root, access)
 

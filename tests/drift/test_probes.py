@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from runner.drift.probes import Prober
-from runner.registry.facts import Deployment
+from runner.registry.facts import Artifact, Content, Deployment, Version
 from runner.spec.services import Endpoint, Server
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -149,3 +149,24 @@ def test_judges_and_their_models(answering, pages, code):
     assert set(keys) == {"Bearer sk-secret"}
     assert "sk-secret" not in str(found)
     assert not found or "metrics of bot, legal" in found[0].what
+
+
+HUB = [(200, False), (404, True), (401, True), (503, False)]
+
+
+@pytest.mark.parametrize(("status", "gone"), HUB)
+def test_a_base_model_that_the_hub_does_not_give_any_more(answering, status, gone):
+    commit = "a" * 40
+    url, _ = answering({f"/api/models/org/base/revision/{commit}": (status, {})})
+    content = Content(
+        base_model=f"hf://org/base@{commit}",
+        base_digest="b" * 64,
+        train_key="k",
+        adapter=Artifact(digest="c" * 64, size=1, kind="tree"),
+        engine="transformers",
+        generation={},
+    )
+    facts = {"keys": {}, "champion": None, "verdict": "PASS", "commit": "c", "released": NOW}
+    version = Version(name="bot", version="1.1.0", content=content, **facts)
+    found = list(Prober({"HF_ENDPOINT": url}, sleep=lambda _: None).find_base(version, LIVE))
+    assert [drift.code for drift in found] == (["lost_base_model"] if gone else [])

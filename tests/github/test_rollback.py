@@ -9,10 +9,6 @@ from github_server import GitHubServer
 from releases import release, signed_world
 from repository import git, run
 
-from runner.git import call_git
-from runner.github.connection import Connection
-from runner.github.rollback import push_access
-
 BRANCH = "gitune/rollback-bot-1.0.0"
 WRITES = {"contents": "write", "pull-requests": "write"}
 
@@ -109,15 +105,3 @@ def test_without_a_token_nothing_is_verified_or_held(world, capsys, monkeypatch)
     assert run(world, "rollback", "bot", "--open") == 64
     assert "there is no token" in capsys.readouterr().err
     assert world.registry.rulings("bot") == []
-
-
-def test_the_token_reaches_git_by_the_environment_and_for_that_server_alone(world):
-    git(world, "remote", "set-url", "origin", "https://github.com/org/app.git")
-    connection = Connection(None, None, "bob", "ghs_secret")
-    access = push_access(world.root, connection, "https://github.com")
-    key = ["config", "--get-urlmatch", "http.extraheader"]
-    header = call_git(world.root, [*key, "https://github.com/org/app.git"], variables=access).stdout
-    assert header.startswith(b"AUTHORIZATION: basic ")
-    assert call_git(world.root, [*key, "https://elsewhere.example/x"], variables=access).stdout == b""
-    assert "ghs_secret" not in str(connection)
-    assert push_access(world.root, connection, "https://ghe.example.com") == {}

@@ -214,6 +214,25 @@ def test_a_clone_behind_what_is_live_fetches_first(released, capsys):
     assert "is not in the history of main here\n    `git fetch` first" in refused(released, capsys, "1.2.0 went live")
 
 
+def test_a_repository_below_the_top_of_its_clone(tmp_path):
+    class Place:
+        root = tmp_path
+
+    def commit_all(text):
+        for folder in ("specs/bot", "ml/specs/bot"):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / "spec.yaml").write_text(text)
+        git(Place, "add", "--all", ".")
+        git(Place, "commit", "--quiet", "--message", text)
+        return git(Place, "rev-parse", "HEAD")
+
+    git(Place, "init", "--quiet", "--initial-branch", "main")
+    old, new = commit_all("old"), commit_all("new")
+    made = restore_folder(tmp_path / "ml", new, old, "specs/bot", "back\n", "Ada")
+    assert git(Place, "diff", "--name-only", new, made) == "ml/specs/bot/spec.yaml"
+    assert git(Place, "show", f"{made}:ml/specs/bot/spec.yaml") == "old"
+
+
 files = st.dictionaries(
     st.sampled_from(["a", "b/c", "b/d", "ä x", "specs", "b/e/f"]), st.binary(max_size=3), min_size=1
 )
