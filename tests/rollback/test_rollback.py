@@ -118,6 +118,23 @@ def test_a_spec_that_is_gone_comes_back(released, capsys):
     assert tree(released, BRANCH) == tree(released, released.registry.version("bot", "1.1.0").commit)
 
 
+def test_what_was_undeployed_comes_back_without_a_hold(released, capsys):
+    shutil.copytree(released.root / "specs/bot", released.root / "specs/other")
+    spec = released.root / "specs/other/spec.yaml"
+    spec.write_text(spec.read_text().replace("name: bot", "name: other"))
+    git(released, "rm", "-r", "--quiet", "specs/bot")
+    git(released, "add", "--all", ".")
+    git(released, "commit", "--quiet", "--message", "bot goes, other comes")
+    assert run(released, "apply", "--yes") == 0
+    assert released.registry.live("bot", "production").version is None
+    done = rollback(released, capsys, "--json")
+    assert (done["from"], done["to"], done["hold"]) == (None, "1.2.0", None)
+    git(released, "merge", "--quiet", "--no-ff", "--no-edit", done["branch"])
+    assert run(released, "apply", "--yes") == 0
+    assert released.registry.live("bot", "production").version == "1.2.0"
+    assert released.registry.live("other", "production").version == "1.2.0"
+
+
 WRONG = [
     (("--to", "1.2.0"), 64, "bot 1.2.0 is live as production already\n    to go back to: 1.1.0, 1.0.0"),
     (("--to", "3.0.0"), 64, "bot 3.0.0 is not released"),
