@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -26,6 +27,7 @@ CHANGES = 2
     metavar="[STEP]",
     help="Say what each step that runs (or one STEP) differs in from the nearest earlier run.",
 )
+@click.option("--matrix", "as_matrix", is_flag=True, help="Print the jobs that CI must start, as GitHub's matrix.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan; `gitune apply FILE` does it."
@@ -43,6 +45,7 @@ def plan(
     as_json: bool,
     form: Format,
     why_miss: str | None,
+    as_matrix: bool,
     detailed_exitcode: bool,
     out: Path | None,
     base: str | None,
@@ -50,7 +53,7 @@ def plan(
     retry: bool,
     force_older: bool,
     namespace: str | None,
-    adopt: str | None,
+    adopt: tuple[str, ...],
 ) -> int:
     """Say what an apply would do for all SPECS (default: every spec), and why."""
     project = open_project(directory, namespace)
@@ -62,6 +65,11 @@ def plan(
     planned = make(project, request)
     found = planned.plan
     form = "json" if as_json else form
+    if as_matrix:
+        from runner.plan.matrix import matrix_of
+
+        click.echo(json.dumps(matrix_of(found, planned.subjects, project.config)))
+        return 0
     click.echo(show_misses(found, planned.subjects, project.registry, asked, form) if asked else show_plan(found, form))
     if out is not None:
         planned.save(project, out)

@@ -20,9 +20,8 @@ from runner.errors import Problem, SpecError, UsageError
 from runner.file_index import FileIndex
 from runner.plan.delivery import Delivery
 from runner.plan.subject import Subject, gather_all
-from runner.registry.facts import Step
 from runner.registry.namespaces import check_namespace
-from runner.registry.registry import Registry, open_namespace, open_registry
+from runner.registry.registry import Registry, open_adopting, open_namespace, open_registry
 from runner.registry.store import Store, open_store
 from runner.spec.config import Config
 from runner.spec.known import KnownDocuments
@@ -64,10 +63,15 @@ class Project:
         """The registry that the config names, whatever the namespace."""
         return open_registry(self.config.store, self.root, cache_folder(), self.config.cache.max_bytes)
 
-    def seen_in(self, namespace: str, shown: tuple[Step, ...] | None = None) -> Registry:
-        """Return the registry as a namespace sees it, or no more of the namespace than the records of some steps."""
+    def seen_in(self, namespace: str) -> Registry:
+        """Return the registry as a namespace sees it."""
         limit = self.config.cache.max_bytes
-        return open_namespace(self.config.store, self.root, cache_folder(), namespace, shown, limit)
+        return open_namespace(self.config.store, self.root, cache_folder(), namespace, max_cache=limit)
+
+    def adopting(self, namespaces: Sequence[str]) -> Registry:
+        """Return main's registry as it will be once it has adopted from namespaces."""
+        limit = self.config.cache.max_bytes
+        return open_adopting(self.config.store, self.root, cache_folder(), namespaces, limit)
 
     def tell_if_empty(self) -> None:
         """Say on stderr that nothing was ever stored: a mistyped `store` looks just like a first run."""

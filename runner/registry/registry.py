@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runner.progress import Report
@@ -18,7 +18,7 @@ from runner.registry.deployments import Deployments
 from runner.registry.facts import Artifact, Deployment, Failure, Lease, Record, Ruling, Step, Summary, Version
 from runner.registry.leases import Leases
 from runner.registry.marker import check_marker, put_marker
-from runner.registry.namespaces import Overlay, inside
+from runner.registry.namespaces import ADOPTABLE, Overlay, inside
 from runner.registry.records import Records
 from runner.registry.store import Store, open_store
 from runner.registry.summaries import Summaries
@@ -68,6 +68,32 @@ def open_namespace(
     """
     main, own = (open_store(url, root) for url in (config_store_url, inside(config_store_url, namespace)))
     return Registry(Overlay(main, own, namespace, shown), cache, max_cache)
+
+
+def open_adopting(
+    config_store_url: str, root: Path, cache: Path, namespaces: Sequence[str], max_cache: int | None = None
+) -> Registry:
+    """Open the registry as it will be once main has taken over the trainings and answers of namespaces; read only.
+
+    Args:
+        config_store_url: As for `open_registry`.
+        root: The repository.
+        cache: Folder for verified local copies of artifacts.
+        namespaces: Such as `pr/12`; of several that have a record the first counts.
+        max_cache: As for `open_registry`.
+
+    Raises:
+        UsageError: when one is no namespace.
+        RegistryError: when the URL is of no known kind.
+    """
+    return Registry(adopting(open_store(config_store_url, root), config_store_url, root, namespaces), cache, max_cache)
+
+
+def adopting(main: Store, url: str, root: Path, namespaces: Sequence[str]) -> Store:
+    """Return a store that shows what of namespaces can be adopted behind what main has."""
+    for namespace in reversed(namespaces):
+        main = Overlay(main, open_store(inside(url, namespace), root), namespace, ADOPTABLE)
+    return main
 
 
 def open_scratch(config_store_url: str, root: Path, cache: Path, scratch: Path) -> Registry:

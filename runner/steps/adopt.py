@@ -34,7 +34,7 @@ def adopt(walk: Walk, namespace: str, source: RegistryReader, registry: Registry
         if record is None or registry.record(record.step, record.key) is not None:
             continue
         try:
-            _verify(record)
+            _require_own_key(record)
             for artifact in record.outputs.values():
                 _copy(artifact, source, registry)
         except RegistryError as error:
@@ -47,7 +47,18 @@ def adopt(walk: Walk, namespace: str, source: RegistryReader, registry: Registry
         yield adopted
 
 
-def _verify(record: Record) -> None:
+def verify(record: Record, source: RegistryReader) -> None:
+    """Hold a record against its key, and every byte of its artifacts against their digests.
+
+    Raises:
+        RegistryError: when anything does not verify.
+    """
+    _require_own_key(record)
+    for artifact in record.outputs.values():
+        source.fetch(artifact)
+
+
+def _require_own_key(record: Record) -> None:
     if digest_json(record.inputs) != record.key:
         raise RegistryError("its key is not the digest of its inputs")
 

@@ -1,0 +1,63 @@
+"""What a proposal changes of the bar itself: gates and test sets, the configuration, the code that judges and runs.
+
+Such changes are not wrong, but nobody may make them alone where the base branch names code owners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.plan.model import Flag, Plan
+from runner.plan.revision import Touched, find_commit
+from runner.proposals.ground import Ground
+from runner.proposals.model import BarChange
+from runner.proposals.owners import FILES, owners_at
+from runner.spec.config import CONFIG_FILE
+
+GUARDED = (".github/", "runner/", CONFIG_FILE, *FILES)
+"""Files and folders whose every change is one of the bar: they say what runs, with which keys, and who decides."""
+
+_WORDS: dict[Flag, str] = {
+    "gate_changed": "gates",
+    "test_set_changed": "the test set",
+    "output_format_changed": "the output format",
+    "metrics_changed": "metrics",
+    "data_checks_changed": "data checks",
+}
+
+
+def bar_changes(ground: Ground, touched: Touched, plan: Plan | None) -> list[BarChange]:
+    """Return every change of the bar, with its owners on the base branch and who of them agreed.
+
+    Args:
+        ground: where it is judged.
+        touched: what differs from the base.
+        plan: plan of what differs; None where it could not be made.
+    """
+    files = sorted(path for path in touched.paths if path.startswith(GUARDED))
+    flagged = [*(_flags(plan) if plan else ())]
+    if not (files or flagged):
+        return []
+    # Those of the branch as it is now: who owned a file when the proposal began may own it no more.
+    owners = owners_at(ground.root, find_commit(ground.root, ground.base_ref))
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for path in files:
+        alike.setdefault(tuple(owners.of(path)), []).append(path)
+    found = [(_together(paths), paths[0]) for paths in alike.values()] + flagged
+    return [_change(what, path, list(owners.of(path)), ground) for what, path in found]
+
+
+def _change(what: str, path: str, owners: list[str], ground: Ground) -> BarChange:
+    agreed = ground.agreed(path, owners) if owners else None
+    return BarChange(what=what, path=path, owners=owners, approved_by=agreed)
+
+
+def _together(paths: list[str]) -> str:
+    return paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+
+
+def _flags(plan: Plan) -> Iterator[tuple[str, str]]:
+    for spec in plan.specs:
+        words = [_WORDS[flag] for flag in spec.flags]
+        if words and spec.removed is None:
+            yield f"{' and '.join(words)} of {spec.name}", spec.file

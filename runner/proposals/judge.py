@@ -1,0 +1,184 @@
+"""A proposed tree -> `Proposal`: planned, and judged anew wherever its answers are stored. Writes nothing that stays.
+
+    proposal = judge(Ground(root, "origin/main", config, cache, scratch, namespaces=["pr/12"]))
+
+Trainings and answers are taken as the proposal's runs left them, once every key and byte verifies. Data are prepared,
+scored and judged here: a verdict that somebody else wrote is never read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import runner
+from runner.errors import GituneError, RegistryError, SpecError
+from runner.executors.local import LocalExecutor
+from runner.models.memory import training_memory
+from runner.plan.build import build_plan
+from runner.plan.compare import compare, narrowed
+from runner.plan.decision import Decision
+from runner.plan.model import Plan, SpecPlan
+from runner.plan.revision import Found, Touched, find_base, find_commit, find_touched
+from runner.plan.subject import Subject, gather_all
+from runner.plan.walk import Walk
+from runner.proposals.bar import bar_changes
+from runner.proposals.ground import EVERY_SPEC, Ground, Running
+from runner.proposals.model import Proposal, ProposedSpec, State
+from runner.registry.facts import STEPS, Record, Step
+from runner.registry.namespaces import ADOPTABLE
+from runner.report.gather import gather_report
+from runner.spec.load import load_specs
+from runner.steps.adopt import verify
+
+WITHOUT_MODEL: tuple[Step, ...] = ("prepare", "score", "gate")
+"""Steps that are run here; scoring opens models only where a metric asks for their latency."""
+
+
+def judge(ground: Ground) -> Proposal:
+    """Plan and judge what a tree changes since it left its base branch.
+
+    Never raises for what the proposal says: what cannot be read, planned or judged is part of the result, as a failure.
+
+    Raises:
+        GituneError: when git, the base branch or the registry cannot be read: nobody can tell then.
+    """
+    base, head = find_base(ground.root, ground.base_ref), find_commit(ground.root, "HEAD")
+    touched = find_touched(ground.root, base, None)
+    subjects, faults = _subjects(ground, touched)
+    plan: Plan | None = None
+    specs: list[ProposedSpec] = []
+    try:
+        plan = _plan(ground, touched, subjects)
+    except SpecError as error:
+        faults += _lines(error)
+    else:
+        by_name = {subject.spec.name: subject for subject in subjects}
+        specs = [_proposed(planned, by_name.get(planned.name), ground) for planned in plan.specs]
+    gone = {spec.name for spec in specs if spec.state == "removed"}
+    specs += [_removed(name) for name in touched.removed if name not in gone]
+    return Proposal(
+        head=head,
+        base=base,
+        base_ref=ground.base_ref,
+        specs=sorted(specs, key=lambda spec: (spec.name, spec.state == "removed")),
+        unchanged=len(touched.after - touched.names),
+        plan=plan,
+        bar=bar_changes(ground, touched, plan),
+        faults=faults,
+        tool=runner.__version__,
+    )
+
+
+def _subjects(ground: Ground, touched: Touched) -> tuple[list[Subject], list[str]]:
+    """Read the specs that differ; one that cannot be read hides no other."""
+    subjects: list[Subject] = []
+    faults: list[str] = []
+    for name in touched.kept:
+        try:
+            subjects += gather_all(load_specs(ground.root, [name]), ground.config, ground.index)
+        except GituneError as error:
+            faults += _lines(error)
+    return subjects, faults
+
+
+def _lines(error: GituneError) -> list[str]:
+    return [str(problem) for problem in error.problems] if isinstance(error, SpecError) else [str(error)]
+
+
+def _plan(ground: Ground, touched: Touched, subjects: list[Subject]) -> Plan:
+    plan = build_plan(
+        subjects,
+        ground.registry,
+        ground.delivery,
+        memory=training_memory(),
+        config=ground.config,
+        removable=touched.names if touched.after else None,
+    )
+    now = Found(ground.config, {subject.spec.name: subject for subject in subjects}, {})
+    return narrowed(plan, touched, compare(touched, now))
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How far a spec came."""
+
+    state: State
+    reason: str = ""
+
+
+def _removed(name: str) -> ProposedSpec:
+    return ProposedSpec(name=name, version="", state="removed")
+
+
+def _proposed(planned: SpecPlan, subject: Subject | None, ground: Ground) -> ProposedSpec:
+    """Judge one spec, as far as what is stored allows."""
+    proposed = ProposedSpec(name=planned.name, version=planned.version, state="removed", plan=planned)
+    if planned.removed is not None or subject is None:
+        return proposed
+    walk = Walk(subject, ground.registry, ground.delivery)
+    try:
+        end = _judged(walk, planned, ground)
+        if end.state == "judged":
+            return proposed.model_copy(update={"state": "judged", "report": gather_report(walk)})
+    except GituneError as error:
+        end = _End("failed", str(error))
+    found = ground.running.get(planned.name) or ground.running.get(EVERY_SPEC) or Running()
+    if end.state == "waiting":
+        state: State = "running" if found != Running() else "missing" if ground.ended else "waiting"
+        end = _End(state, end.reason)
+    at_it = found if end.state == "running" else Running()
+    told = {"state": end.state, "reason": end.reason, "since": at_it.since, "run_url": at_it.url}
+    return proposed.model_copy(update=told)
+
+
+def _judged(walk: Walk, planned: SpecPlan, ground: Ground) -> _End:
+    """Walk a spec: run what needs no model, take over what verifies, and stop at what is not there."""
+    executor = LocalExecutor(ground.registry, ground.cache, ground.report)
+    for step in STEPS[:-1]:
+        decision = walk.decide(step)
+        if decision.action == "BLOCKED":
+            return _End("blocked", f"{step}: {decision.reason}")
+        if decision.action == "RUN" and step not in WITHOUT_MODEL:
+            return _End("waiting", f"{step} has to run: {decision.reason}")
+        record = decision.record
+        if decision.action == "RUN":
+            record = executor.run(walk, decision, planned.step(step), _quietly)
+        elif record is not None:
+            _require_verified(record, decision, ground)
+        walk.settle(decision, record if decision.action == "RUN" else None)
+    if (held := _kept_from_deploying(walk)) is not None:
+        return _End("blocked", f"deploy: {held}")
+    if planned.change_class == "nothing" and planned.all_reused:
+        return _End("idle")
+    if walk.released is not None:
+        return _End("released", walk.decisions["gate"].reason)
+    return _End("judged")
+
+
+def _kept_from_deploying(walk: Walk) -> str | None:
+    """Return what would keep it from being deployed once it is merged, beyond its own gates."""
+    decision = walk.decide("deploy")
+    gated = decision.code in ("gates", "upstream")
+    return decision.reason if decision.action == "BLOCKED" and not gated else None
+
+
+def _require_verified(record: Record, decision: Decision, ground: Ground) -> None:
+    """Hold what a namespace wrote against its own digests; main verified its own when it wrote them.
+
+    Raises:
+        RegistryError: when anything does not verify.
+    """
+    step = decision.step
+    if step not in ADOPTABLE or ground.main.record(record.step, record.key) is not None:
+        return
+    try:
+        verify(record, ground.registry)
+    except RegistryError as error:
+        where = ", ".join(ground.namespaces)
+        raise RegistryError(
+            f"{step} of {where} does not verify: {error.message}", hint="train it again: /gitune retrain"
+        ) from error
+
+
+def _quietly(_: str) -> None:
+    """Wait without a word: nobody else works in this scratch folder."""

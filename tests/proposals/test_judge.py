@@ -1,0 +1,297 @@
+"""A proposed tree is planned and judged anew: every end that a spec can come to, and what forgers try."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from gitworld import GitWorld
+from world import fake_weights
+
+from runner.digest import digest_file, digest_json
+from runner.proposals.ground import Ground, Running
+from runner.proposals.judge import judge
+from runner.registry.artifacts import blob_key
+from runner.registry.facts import Artifact
+from runner.registry.registry import open_namespace, open_registry
+from runner.spec.config import load_config
+
+
+class Proposed(GitWorld):
+    """A repository whose main has released 1.0.0, and a branch that proposes something else."""
+
+    def __init__(self, root, *, release=True):
+        super().__init__(root)
+        self.commit()
+        if release:
+            _, outcome = self.apply()
+            assert outcome.deployment is not None
+        self.git("switch", "--quiet", "--create", "change")
+        self.tries = 0
+
+    def propose(self, **training):
+        """Commit 1.1.0 with another training."""
+        self.spec["version"] = "1.1.0"
+        self.spec["training"] |= training or {"learning_rate": 0.002}
+        return self.commit()
+
+    def train(self, number=1):
+        """What the runs of the pull request do."""
+        main, self.registry = (
+            self.registry,
+            open_namespace("registry/store", self.root, self.root / "cache", f"pr/{number}"),
+        )
+        _, outcome = self.apply(through="gate")
+        self.registry = main
+        return outcome
+
+    def judge(self, **more):
+        self.tries += 1
+        scratch = self.root.parent / f"scratch{self.tries}"
+        scratch.mkdir()
+        options = {"namespaces": ["pr/1"], **more}
+        return judge(Ground(self.root, "main", load_config(self.root), self.root / "cache", scratch, **options))
+
+    def only(self, **more):
+        (found,) = self.judge(**more).specs
+        return found
+
+    def stored(self, pattern):
+        return sorted((self.root / "registry/store/pr/1").glob(pattern))
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch) -> Proposed:
+    fake_weights(monkeypatch)
+    return Proposed(tmp_path / "repository")
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path):
+    (tmp_path / "repository").mkdir()
+
+
+def files_of(world):
+    store = world.root / "registry/store"
+    return {file: file.read_bytes() for file in store.rglob("*") if file.is_file()}
+
+
+def test_nothing_trained_yet_waits(world):
+    world.propose()
+    found = world.judge()
+    (spec,) = found.specs
+    assert (spec.state, found.conclusion) == ("waiting", "pending")
+    assert spec.reason.startswith("train has to run: training.learning_rate 0.001 → 0.002")
+    assert spec.plan.change_class == "retrain"
+
+
+def test_a_run_that_is_at_it_is_told(world):
+    world.propose()
+    spec = world.only(running={"*": Running(None, "https://ci/1")})
+    assert (spec.state, spec.run_url) == ("running", "https://ci/1")
+
+
+def test_what_a_run_that_ended_left_out_is_missing(world):
+    world.propose()
+    found = world.judge(ended=True)
+    assert (found.specs[0].state, found.conclusion) == ("missing", "failure")
+
+
+def test_what_passes_is_judged_and_nothing_is_kept(world):
+    world.propose()
+    world.train()
+    before = files_of(world)
+    found = world.judge()
+    assert (found.specs[0].state, found.conclusion) == ("judged", "success")
+    assert found.specs[0].report.outcome == "PASS"
+    assert files_of(world) == before
+
+
+def test_what_fails_its_gates_is_a_failure(world):
+    world.propose(learning_rate=0.5)
+    assert world.train().exit_code == 3
+    found = world.judge()
+    assert (found.specs[0].state, found.conclusion) == ("judged", "failure")
+    assert found.specs[0].report.outcome == "FAIL"
+
+
+def test_verdicts_and_scores_of_the_namespace_are_never_read(world):
+    """The bad model's run claims that it passed, in every record that it may write."""
+    world.propose(learning_rate=0.5)
+    world.train()
+    for file in world.stored("records/gate/*/*.json"):
+        record = json.loads(file.read_text())
+        record["metrics"] |= {"outcome": "PASS", "release": True}
+        for verdict in record["metrics"]["verdicts"]:
+            verdict["outcome"] = "PASS"
+        file.write_text(json.dumps(record))
+    for file in world.stored("records/score/*/*.json"):
+        record = json.loads(file.read_text())
+        record["metrics"]["tuned"] = dict.fromkeys(record["metrics"]["tuned"], 1.0)
+        file.write_text(json.dumps(record))
+    assert world.judge().conclusion == "failure"
+
+
+def rewrite(world, pattern, **changed):
+    (file,) = world.stored(pattern)
+    record = json.loads(file.read_text()) | changed
+    file.write_text(json.dumps(record))
+
+
+def test_a_record_whose_key_is_not_its_inputs_fails(world):
+    world.propose()
+    world.train()
+    (file,) = world.stored("records/predict_tuned/*/*.json")
+    inputs = json.loads(file.read_text())["inputs"] | {"adapter": digest_json("another")}
+    rewrite(world, "records/predict_tuned/*/*.json", inputs=inputs)
+    found = world.judge()
+    assert (found.specs[0].state, found.conclusion) == ("failed", "failure")
+    assert "does not verify" in found.specs[0].reason
+
+
+def test_swapped_bytes_fail(world):
+    world.propose()
+    world.train()
+    (file,) = world.stored("records/train/*/*.json")
+    adapter = Artifact.model_validate(json.loads(file.read_text())["outputs"]["adapter"])
+    seen = open_namespace("registry/store", world.root, world.root / "cache", "pr/1").fetch(adapter)
+    blob = world.root / "registry/store/pr/1" / blob_key(digest_file(seen / "adapter_model.safetensors"))
+    blob.write_bytes(b"x" * blob.stat().st_size)
+    # The machine that judges has never seen the true bytes.
+    ground = Ground(
+        world.root,
+        "main",
+        load_config(world.root),
+        world.root.parent / "cache2",
+        world.root.parent / "other",
+        namespaces=["pr/1"],
+    )
+    (spec,) = judge(ground).specs
+    assert spec.state == "failed"
+    assert "does not verify" in spec.reason
+
+
+def test_another_namespace_is_not_looked_into(world):
+    world.propose()
+    world.train(number=2)
+    assert world.judge().conclusion == "pending"
+    assert world.judge(namespaces=["pr/1", "pr/2"]).conclusion == "success"
+
+
+def test_answers_that_leave_out_rows_fail(world):
+    world.propose()
+    world.train()
+    (file,) = world.stored("records/predict_tuned/*/*.json")
+    answers = json.loads(file.read_text())["outputs"]["answers"]
+    # The fakes answer alike after either training, so main has these bytes already.
+    kept = (world.root / "registry/store" / blob_key(answers["digest"])).read_bytes().splitlines(keepends=True)[:5]
+    other = open_namespace("registry/store", world.root, world.root / "cache", "pr/1").put_bytes(b"".join(kept))
+    outputs = json.loads(file.read_text())["outputs"] | {"answers": other.model_dump(mode="json")}
+    rewrite(world, "records/predict_tuned/*/*.json", outputs=outputs)
+    found = world.judge()
+    assert (found.specs[0].state, found.conclusion) == ("failed", "failure")
+
+
+def test_a_comment_alone_is_idle(world):
+    world.respell = lambda text: f"# more words\n{text}"
+    world.commit()
+    found = world.judge()
+    assert (found.specs[0].state, found.conclusion) == ("idle", "success")
+
+
+def test_nothing_at_all_is_a_success(world):
+    found = world.judge()
+    assert (found.specs, found.conclusion, found.unchanged) == ([], "success", 1)
+
+
+def test_a_revert_moves_a_pointer_and_needs_no_answers(world):
+    world.propose()
+    world.git("switch", "--quiet", "main")
+    world.git("merge", "--quiet", "change")
+    _, outcome = world.apply()
+    assert outcome.deployment.version == "1.1.0"
+    world.git("switch", "--quiet", "--create", "back")
+    world.git("revert", "--no-edit", "HEAD")
+    world.spec["version"] = "1.0.0"
+    world.spec["training"]["learning_rate"] = 0.001
+    found = world.judge(namespaces=[])
+    assert (found.specs[0].state, found.conclusion) == ("released", "success")
+    assert found.plan.summary["train"] == 0
+
+
+def test_a_changed_spec_under_a_released_number_is_blocked(world):
+    world.spec["training"]["learning_rate"] = 0.002
+    world.commit()
+    found = world.judge()
+    assert (found.specs[0].state, found.conclusion) == ("blocked", "failure")
+    assert "1.0.0" in found.specs[0].reason
+
+
+def test_a_removed_spec_is_told(world):
+    world.git("rm", "--quiet", "-r", "specs/bot")
+    (world.root / "specs").mkdir(exist_ok=True)
+    world.git("commit", "--quiet", "--message", "remove")
+    found = world.judge()
+    assert [spec.state for spec in found.specs] == ["removed"]
+
+
+@pytest.mark.parametrize("text", ["version: [", "name: bot\nversion: 1.0\n", "a: &a [*a]\n", ""])
+def test_a_spec_that_does_not_load_is_a_fault_with_its_place(world, text):
+    (world.root / "specs/bot/spec.yaml").write_text(text)
+    world.git("add", ".")
+    world.git("commit", "--quiet", "--message", "break")
+    found = world.judge()
+    assert found.conclusion == "failure"
+    assert all(fault.startswith("specs/bot/spec.yaml") for fault in found.faults)
+    assert found.faults
+
+
+def test_when_main_moved_the_gates_meet_the_new_champion_without_a_run(tmp_path, monkeypatch):
+    fake_weights(monkeypatch)
+    world = Proposed(tmp_path / "repository", release=False)
+    world.spec["evaluation"]["gates"].append({"metric": "exact_match", "beats": "champion"})
+    world.propose()
+    assert world.train().error is None
+    assert world.judge().conclusion == "success"  # nothing was live
+    world.git("switch", "--quiet", "main")
+    world.spec["version"], world.spec["training"]["learning_rate"] = "1.0.0", 0.003
+    world.commit()
+    world.apply()
+    assert world.registry.live("bot", "production").version == "1.0.0"
+    world.git("switch", "--quiet", "change")
+    found = world.judge()
+    assert (found.specs[0].state, found.conclusion) == ("judged", "failure")
+    assert found.specs[0].report.champion == "1.0.0"
+
+
+def test_lowered_gates_need_the_owner_of_the_base_branch(tmp_path, monkeypatch):
+    fake_weights(monkeypatch)
+    world = Proposed(tmp_path / "repository", release=False)
+    world.git("switch", "--quiet", "main")
+    (world.root / "CODEOWNERS").write_text("/specs/ @ada @org/team\n")
+    world.commit()
+    world.git("switch", "--quiet", "--create", "lower")
+    (world.root / "CODEOWNERS").write_text("* @mallory\n")
+    world.spec["evaluation"]["gates"] = [{"metric": "format_compliance", "at_least": 0.1}]
+    world.commit()
+    world.train()
+    found = world.judge()
+    assert [(change.what, change.owners) for change in found.bar] == [
+        ("CODEOWNERS", []),
+        ("gates of bot", ["@ada", "@org/team"]),
+    ]
+    assert found.conclusion == "pending"
+    agreed = world.judge(agreed=lambda path, owners: "ada" if "@ada" in owners else None)
+    assert agreed.conclusion == "success"
+
+
+def test_what_a_judged_proposal_says_is_what_main_says_after_the_merge(world):
+    world.propose()
+    world.train()
+    said = world.only().report
+    world.git("switch", "--quiet", "main")
+    world.git("merge", "--quiet", "change")
+    main = open_registry("registry/store", world.root, world.root / "cache")
+    _, outcome = world.apply()
+    assert outcome.gate.metrics["outcome"] == said.outcome
+    assert main.live("bot", "production").version == "1.1.0"
