@@ -8,6 +8,8 @@ import click
 
 GITHUB_VERBS = {
     "resolve": "Say which pull request an event is about.",
+    "deployments": "List the aliases that a merge moves.",
+    "deploy": "After a merge: adopt, judge again, move an alias, tag and release.",
     "report": "Judge a pull request anew, and publish check and comment.",
 }
 

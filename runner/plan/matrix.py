@@ -65,3 +65,16 @@ def _job(subject: Subject, config: Config) -> Job:
     return Job(
         spec=subject.spec.name, profile=profile, runs_on=machine.runs_on, timeout_minutes=machine.timeout_minutes
     )
+
+
+def alias_of(spec: SpecPlan, subjects: Sequence[Subject]) -> str:
+    """Return the alias that a planned spec moves, or takes away."""
+    if spec.removed is not None:
+        return spec.removed
+    return next(one.spec.deployment.alias for one in subjects if one.spec.name == spec.name)
+
+
+def aliases_of(plan: Plan, subjects: Sequence[Subject]) -> list[str]:
+    """Return the aliases of specs that have anything to do, in order: each has a queue of its own."""
+    busy = (spec for spec in plan.specs if any(step.action not in ("REUSE", "NONE") for step in spec.steps))
+    return sorted({alias_of(spec, subjects) for spec in busy})
