@@ -10,6 +10,8 @@ from github_server import GitHubServer
 
 pytestmark = pytest.mark.slow
 
+RETRAIN = {"contents": "read", "pull-requests": "read"}
+DEPLOY = {"contents": "write", "pull-requests": "read"}
 REPORT = {"actions": "read", "checks": "write", "contents": "read", "pull-requests": "write"}
 
 
@@ -38,25 +40,32 @@ def test_a_proposal_is_trained_into_its_namespace_judged_and_published(make_repo
         act = Act(hub, remote, tmp_path, GITUNE_CACHE=str(tmp_path / "cache"))
 
         event = after(hub, "plan", "pull_request", head, "change")
-        run = act.run("retrain", "workflow_run", event, hub.token({"contents": "read", "pull-requests": "read"}))
+        run = act.run("retrain", "workflow_run", event, hub.token(RETRAIN))
         assert run.jobs() == {"what must run": True, "bot": True}, run.output
         assert {"prepare", "train", "predict_base", "predict_tuned", "score", "gate"} <= records(store, f"pr/{number}")
         assert not records(store)
         assert not (tmp_path / "elsewhere").exists()
 
-        event = after(hub, "retrain", "workflow_run", hub.git.commit("main"), "main", display_title=f"retrain {head}")
-        run = act.run("report", "workflow_run", event, hub.token(REPORT), app_token=hub.token(REPORT, app="gitune"))
-        assert run.jobs() == {"report": True}, run.output
-        (check,) = hub.checks(head)
-        assert (check.name, check.app, check.conclusion) == ("gitune", "gitune", "success"), check
-        (comment,) = hub.comments(number)
-        assert "exact_match" in comment.body
-        assert not records(store)
-
-        # Nothing is left to train, and so no job starts.
-        event = after(hub, "plan", "pull_request", head, "change")
-        run = act.run("retrain", "workflow_run", event, hub.token({"contents": "read", "pull-requests": "read"}))
+        # Without the store of its own; what was trained is there, and so no job starts.
+        repository.config = {"store": str(store)}
+        repository.commit("as it was")
+        repository.git("push", "--quiet", "origin", "change")
+        event = after(hub, "plan", "pull_request", hub.pull(number).head, "change")
+        run = act.run("retrain", "workflow_run", event, hub.token(RETRAIN))
         assert run.jobs() == {"what must run": True}, run.output
+
+        before = hub.git.commit("main")
+        hub.merge(number)
+        run = act.run("deploy", "push", hub.push_event(before), hub.token(DEPLOY))
+        assert run.jobs() == {"what must move": True, "deploy production": True}, run.output
+        assert "train" in records(store)
+        assert "bot train: REUSE" in run.output
+        assert [release.tag_name for release in hub.releases] == ["bot/v1.0.0"]
+        assert hub.git.commit("refs/tags/bot/v1.0.0")
+
+        # The second time nothing is left to do.
+        run = act.run("deploy", "push", hub.push_event(before), hub.token(DEPLOY))
+        assert run.jobs() == {"what must move": True}, run.output
 
 
 def after(hub, workflow, event, sha, branch, **more):
