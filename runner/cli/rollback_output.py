@@ -28,9 +28,12 @@ def render_text(done: Rollback, url: str | None) -> str:
 
 
 def _commands(done: Rollback) -> list[str]:
-    base = done.start.name.removeprefix(f"{git_branch.REMOTE}/")
+    """Return the two commands that bring it live."""
+    remote = f"{git_branch.REMOTE}/"
+    if not done.start.name.startswith(remote):
+        return [f"git switch {done.start.name}", f"git merge --no-ff {done.branch}"]
     push = f"git push --force-with-lease {git_branch.REMOTE} {done.branch}"
-    return [push, f"gh pr create --base {base} --head {done.branch} --fill"]
+    return [push, f"gh pr create --base {done.start.name.removeprefix(remote)} --head {done.branch} --fill"]
 
 
 def render_json(done: Rollback, url: str | None) -> str:

@@ -54,7 +54,7 @@ def test_the_spec_comes_back_on_a_branch_and_the_bad_version_is_held(released, c
     assert done["plan"]["train"] == "REUSE"
     assert done["plan"]["deploy"] == "RUN"
     assert done["seconds"]["to_restore"] >= done["seconds"]["loading"] > 0
-    assert done["commands"][0] == f"git push --force-with-lease origin {BRANCH}"
+    assert done["commands"] == ["git switch main", f"git merge --no-ff {BRANCH}"]
     (hold,) = released.registry.rulings("bot")
     assert (hold.kind, hold.version, hold.who) == ("hold", "1.2.0", "Ada")
     assert hold.reason == "rolled back to 1.1.0: it invents colours"
@@ -205,6 +205,7 @@ def test_the_remote_s_branch_is_what_it_is_made_on(released, capsys, tmp_path):
     commit(released, "not pushed")
     done = rollback(released, capsys, "--json")
     assert done["base"] == "origin/main"
+    assert done["commands"][0] == f"git push --force-with-lease origin {BRANCH}"
     assert git(released, "rev-parse", f"{BRANCH}^") == pushed
 
 
