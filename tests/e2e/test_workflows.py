@@ -18,6 +18,7 @@ PERMISSIONS = {
     "retrain": {"contents": "read", "pull-requests": "read"},
     "report": {"actions": "read", "checks": "write", "contents": "read", "pull-requests": "write"},
     "deploy": {"contents": "write", "pull-requests": "read"},
+    "drift": {"contents": "read", "issues": "write"},
 }
 
 
@@ -113,3 +114,20 @@ def test_a_merge_deploys_without_training(story):
 def test_a_second_deployment_has_nothing_to_do(story):
     run = story.run("deploy", "push", story.hub.push_event(story.hub.git.commit("main")))
     assert run.jobs() == {"what must move": True}, run.output
+
+
+def test_drift_opens_an_issue_once_an_artifact_is_gone(story):
+    event = {"repository": {"default_branch": "main"}}
+    run = story.run("drift", "schedule", event)
+    assert run.jobs() == {"drift": True}, run.output
+    assert not [issue for issue in story.hub.issues if "Drift" in issue.title]
+    (adapter,) = {file.resolve() for file in (story.store / "blobs").glob("**/*") if holds_weights(file)}
+    adapter.unlink()
+    run = story.run("drift", "schedule", event)
+    assert run.jobs() == {"drift": True}, run.output
+    (issue,) = [issue for issue in story.hub.issues if "Drift" in issue.title]
+    assert "bot" in issue.body
+
+
+def holds_weights(file: Path) -> bool:
+    return file.is_file() and b"lora_A" in file.read_bytes()[:4096]
