@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from runner.cli.log_commands import switch_off_log_commands
 from runner.errors import GituneError
 
 USAGE, INTERRUPTED = 64, 130
@@ -89,6 +90,7 @@ def gitune(context: click.Context, directory: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a verb and exit with its code (docs/cli.md)."""
+    switch_off_log_commands()
     try:
         code = gitune.main(arguments, prog_name="gitune", standalone_mode=False)
     except click.UsageError as error:
