@@ -118,6 +118,27 @@ def resolve_commit(root: Path, ref: str) -> str | None:
     return found.stdout.decode().strip() if found.returncode == 0 else None
 
 
+def commits_of(root: Path, since: str | None, path: str, most: int) -> list[str]:
+    """Return the commits in HEAD's history that changed a path, the newest first.
+
+    Args:
+        root: A folder of the repository.
+        since: Commit that they are not in the history of; None, or one that is not here: all.
+        path: File or folder, relative to `root`.
+        most: How many at most.
+
+    Raises:
+        GituneError: when git cannot tell.
+    """
+    known = since is not None and resolve_commit(root, since) is not None
+    span = f"{since}..HEAD" if known else "HEAD"
+    # Merges too: who changed nothing but merged is what GitHub knows a pull request by.
+    done = _git(root, "log", "--format=%H", "--full-history", "--first-parent", f"--max-count={most}", span, "--", path)
+    if done.returncode != 0:
+        raise GituneError(f"git cannot list the commits of {path}: {_complaint(done)}")
+    return done.stdout.decode().split()
+
+
 def merge_base(root: Path, one: str, other: str) -> str | None:
     """Return the commit that two full hashes go back to; None when their histories have nothing in common here."""
     found = _git(root, "merge-base", one, other)

@@ -16,6 +16,7 @@ from runner.errors import ConflictError, DataError, GituneError
 from runner.executors.crew import StoppedError, work_through
 from runner.executors.executor import Executor, Tell
 from runner.plan.accuracy import Took, took
+from runner.plan.cost import refuse_training
 from runner.plan.decision import Decision
 from runner.plan.delivery import Delivery
 from runner.plan.history import History
@@ -90,6 +91,8 @@ class Reconciler:
     watcher: Watcher
     retry: bool = False
     through: Step = "deploy"
+    no_train: bool = False
+    """Whether nothing may be trained, though the plan could not rule it out."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -162,6 +165,8 @@ def _find_or_run(
         if decision.action != "RUN":
             loop.watcher.decided(outcome.name, decision)
             return decision, decision.record
+        if loop.no_train and step == "train":
+            refuse_training([outcome.name], decision.reason)
         tell = _teller(loop, outcome, decision)
         with loop.executor.claim(decision, outcome.name, tell) as mine:
             if not mine:

@@ -189,8 +189,10 @@ class World:
 
     def apply_all(self, **options):
         """Plan and apply every spec; return (plan, outcomes)."""
+        no_train = options.pop("no_train", False)
         plan = self.plan(**options)
         options.pop("complete", None)
+        options |= {"no_train": no_train}
         return plan, apply_plan(plan, self.subjects(), self.reconciler(**options))
 
     def reconciler(self, **options) -> Reconciler:

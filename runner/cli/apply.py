@@ -15,7 +15,7 @@ from runner.cli.project import coloured, open_project
 from runner.cli.running import account_for, run_plan
 from runner.cli.saved_plan import make_or_load
 from runner.errors import GituneError, UsageError
-from runner.plan.cost import refuse_over_budget
+from runner.plan.cost import refuse_over_budget, refuse_training, would_train
 from runner.plan.model import Plan
 from runner.plan.request import Request
 from runner.reconcile import Outcome
@@ -34,6 +34,7 @@ CODES = (1, 5, 3, 4)
 @click.option("--retry", is_flag=True, help="Run steps again that failed before for good.")
 @click.option("--force-older", is_flag=True, help="Deploy although this commit is not after the live one.")
 @click.option("--over-budget", is_flag=True, help="Apply although the plan exceeds policy.budget.")
+@click.option("--no-train", is_flag=True, help="Refuse a plan that trains: a merge only moves pointers.")
 @click.option("--parallel", type=click.IntRange(1), default=1, help="Specs to work on at the same time, at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @NAMESPACE
@@ -47,10 +48,11 @@ def apply(
     retry: bool,
     force_older: bool,
     over_budget: bool,
+    no_train: bool,
     parallel: int,
     as_json: bool,
     namespace: str | None,
-    adopt: str | None,
+    adopt: tuple[str, ...],
 ) -> int:
     """Run what SPECS (default: every spec) need, judge their gates and deploy what passed.
 
@@ -61,12 +63,14 @@ def apply(
     request = Request(specs=specs, through=last_step(through), retry=retry, force_older=force_older, adopt=adopt)
     planned, reviewed = make_or_load(project, request, told=bool(through or retry or force_older or adopt))
     click.echo(render_scoped(planned.plan, coloured() and not as_json, terminal_width()), err=as_json)
+    if no_train:
+        refuse_training(would_train(planned.plan))
     if not over_budget:
         refuse_over_budget(planned.plan)
     if not (yes or reviewed or planned.plan.idle):
         _ask()
     take_over(project, planned)
-    outcomes = run_plan(project, planned, parallel)
+    outcomes = run_plan(project, planned, parallel, no_train=no_train)
     account_for(project, planned.plan, outcomes)
     shown = render_outcomes(outcomes, coloured=coloured(), width=terminal_width())
     click.echo(_as_json(planned.plan, outcomes) if as_json else shown)

@@ -34,6 +34,7 @@ VERBS = {
     "report": "Render the evaluation report of a spec, or compare two versions.",
     "eval": "Score stored answers anew, follow test rows through versions.",
     "serve": "Answer over HTTP with whatever is deployed.",
+    "github": "Speak with GitHub, in a workflow.",
     "registry": "Look at what is kept, verify it, make room, carry versions elsewhere.",
     "data": "Pin and inspect the inputs of specs.",
     "doctor": "Say what this machine has, what will be used, and what is missing.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ from runner.errors import UsageError
 from runner.plan.build import look
 from runner.plan.walk import Walk
 from runner.registry.facts import Step
-from runner.registry.namespaces import ADOPTABLE, check_namespace
+from runner.registry.namespaces import check_namespace
 from runner.registry.registry import Registry
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ NAMESPACE = click.option(
     metavar="pr/N",
     help="Read main's registry, write only below pr/N, deploy nothing; default: GITUNE_NAMESPACE.",
 )
-ADOPT = click.option("--adopt", metavar="pr/N", help="Take over the trainings and answers of pr/N, verified.")
+ADOPT = click.option(
+    "--adopt", metavar="pr/N", multiple=True, help="Take over the trainings and answers of pr/N, verified; repeatable."
+)
 
 
 def allowed_last_step(project: Project, through: Step) -> Step:
@@ -30,15 +33,16 @@ def allowed_last_step(project: Project, through: Step) -> Step:
     return "gate" if project.namespace and through == "deploy" else through
 
 
-def seen_by_plan(project: Project, adopt: str | None) -> Registry:
+def seen_by_plan(project: Project, adopt: Sequence[str]) -> Registry:
     """Return the registry that a plan reads: with --adopt, as it will be once that is done."""
-    if adopt is None:
+    if not adopt:
         return project.registry
     _require_main(project)
-    check_namespace(adopt)
-    if next(iter(project.store.list(adopt)), None) is None:
-        click.echo(f"{adopt} holds nothing to adopt: what the registry lacks will run", err=True)
-    return project.seen_in(adopt, ADOPTABLE)
+    for namespace in adopt:
+        check_namespace(namespace)
+        if next(iter(project.store.list(namespace)), None) is None:
+            click.echo(f"{namespace} holds nothing to adopt: what the registry lacks will run", err=True)
+    return project.adopting(adopt)
 
 
 def take_over(project: Project, planned: Planned) -> None:
@@ -47,17 +51,17 @@ def take_over(project: Project, planned: Planned) -> None:
     Raises:
         RegistryError: when any of it does not verify.
     """
-    namespace = planned.request.adopt
-    if namespace is None:
+    if not planned.request.adopt:
         return
     from runner.steps.adopt import adopt
 
-    source = project.seen_in(namespace)
-    for subject in planned.subjects:
-        walk = look(Walk(subject, source, planned.delivery))
-        for record in adopt(walk, namespace, source, project.registry):
-            what = f"{record.step} of {subject.spec.name}, key {record.key[:8]}"
-            click.echo(f"adopted from {namespace}: {what}, every byte verified", err=True)
+    for namespace in planned.request.adopt:
+        source = project.seen_in(namespace)
+        for subject in planned.subjects:
+            walk = look(Walk(subject, source, planned.delivery))
+            for record in adopt(walk, namespace, source, project.registry):
+                what = f"{record.step} of {subject.spec.name}, key {record.key[:8]}"
+                click.echo(f"adopted from {namespace}: {what}, every byte verified", err=True)
 
 
 def _require_main(project: Project) -> None:

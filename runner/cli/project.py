@@ -20,9 +20,8 @@ from runner.errors import Problem, SpecError, UsageError
 from runner.file_index import FileIndex
 from runner.plan.delivery import Delivery
 from runner.plan.subject import Subject, gather_all
-from runner.registry.facts import Step
 from runner.registry.namespaces import check_namespace
-from runner.registry.registry import Registry, open_namespace, open_registry
+from runner.registry.registry import Registry, open_adopting, open_namespace, open_registry, open_snapshot
 from runner.registry.store import Store, open_store
 from runner.spec.config import Config
 from runner.spec.known import KnownDocuments
@@ -43,6 +42,8 @@ class Project:
     root: Path
     namespace: str | None = None
     """Where a pull request's runs write, such as `pr/12`; None: main's registry."""
+    snapshot: Path | None = None
+    """Published snapshot that stands for the registry; the store is not asked then."""
 
     @cached_property
     def config(self) -> Config:
@@ -61,13 +62,20 @@ class Project:
 
     @cached_property
     def main_registry(self) -> Registry:
-        """The registry that the config names, whatever the namespace."""
+        """The registry that the config names, whatever the namespace, or its snapshot."""
+        if self.snapshot is not None:
+            return open_snapshot(self.snapshot, cache_folder())
         return open_registry(self.config.store, self.root, cache_folder(), self.config.cache.max_bytes)
 
-    def seen_in(self, namespace: str, shown: tuple[Step, ...] | None = None) -> Registry:
-        """Return the registry as a namespace sees it, or no more of the namespace than the records of some steps."""
+    def seen_in(self, namespace: str) -> Registry:
+        """Return the registry as a namespace sees it."""
         limit = self.config.cache.max_bytes
-        return open_namespace(self.config.store, self.root, cache_folder(), namespace, shown, limit)
+        return open_namespace(self.config.store, self.root, cache_folder(), namespace, max_cache=limit)
+
+    def adopting(self, namespaces: Sequence[str]) -> Registry:
+        """Return main's registry as it will be once it has adopted from namespaces."""
+        limit = self.config.cache.max_bytes
+        return open_adopting(self.config.store, self.root, cache_folder(), namespaces, limit)
 
     def tell_if_empty(self) -> None:
         """Say on stderr that nothing was ever stored: a mistyped `store` looks just like a first run."""
@@ -141,7 +149,13 @@ class Project:
         )
 
 
-def open_project(directory: Path, namespace: str | None = None) -> Project:
-    """Open the repository around a folder, and its registry under a namespace: the given one, else GITUNE_NAMESPACE."""
+def open_project(directory: Path, namespace: str | None = None, snapshot: Path | None = None) -> Project:
+    """Open the repository around a folder, and its registry under a namespace: the given one, else GITUNE_NAMESPACE.
+
+    Raises:
+        UsageError: when it is no namespace, or a snapshot is to stand for one.
+    """
     chosen = namespace or os.environ.get("GITUNE_NAMESPACE") or None
-    return Project(find_root(directory), check_namespace(chosen) if chosen else None)
+    if chosen and snapshot:
+        raise UsageError(f"a snapshot is of main's registry, and this is the namespace {chosen}", hint="drop one")
+    return Project(find_root(directory), check_namespace(chosen) if chosen else None, snapshot)

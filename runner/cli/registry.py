@@ -16,6 +16,7 @@ VERBS = {
     "gc": ("runner.cli.registry_gc", "Say what could be deleted, and delete it if told to."),
     "export": ("runner.cli.registry_portable", "Write one version as a portable folder."),
     "import": ("runner.cli.registry_portable", "Take over a version from such a folder."),
+    "snapshot": ("runner.cli.registry_snapshot", "Write the facts into one file, for plans without credentials."),
     "unlock": ("runner.cli.unlock", "End another run's claim on a step by force."),
 }
 

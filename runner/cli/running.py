@@ -23,15 +23,17 @@ from runner.report.text import up_to_date
 TERMINATED = 143
 
 
-def run_plan(project: Project, planned: Planned, parallel: int) -> list[Outcome]:
-    """Do what the plan says, `parallel` specs at a time."""
+def run_plan(project: Project, planned: Planned, parallel: int, *, no_train: bool = False) -> list[Outcome]:
+    """Do what the plan says, `parallel` specs at a time; with `no_train` a spec that must be trained fails."""
     _require_keys(planned)
     request, parallel = planned.request, max(1, min(parallel, _busy(planned.plan)))
     idle = frozenset(spec.name for spec in planned.plan.specs if spec.removed is None and up_to_date(spec))
     with _ended_by_sigterm(), Narrator(several=parallel > 1, idle=idle) as narrator:
         trackers = tuple(project.config.trackers)
         executor = LocalExecutor(project.registry, cache_folder(), narrator.report, trackers, parallel)
-        loop = Reconciler(project.registry, executor, planned.delivery, narrator, request.retry, request.through)
+        loop = Reconciler(
+            project.registry, executor, planned.delivery, narrator, request.retry, request.through, no_train=no_train
+        )
         outcomes = apply_plan(planned.plan, planned.subjects, loop, parallel)
     for outcome in outcomes:
         outcome.logs = executor.logs.get(outcome.name, {})

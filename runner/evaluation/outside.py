@@ -71,7 +71,7 @@ def read_measures(loaded: LoadedSpec, config: Config, index: FileIndex, models: 
 
 def prices_of(spec: Spec, config: Config) -> dict[str, float] | None:
     """Return by what a spec's answers are paid: by the token where tokens have a price, else by the hour."""
-    price = config.prices.tokens or config.prices.of(spec.compute.profile)
+    price = config.prices.tokens or config.price_of(spec.compute.profile)
     return price.model_dump() if price else None
 
 

@@ -59,7 +59,7 @@ def build_plan(
     promised = Promises(history)
     for subject in subjects:
         walk = Walk(subject, reader, delivery, retry, through, history)
-        plans.append(_plan_spec(walk, promised, memory, settings.prices.of(subject.spec.compute.profile)))
+        plans.append(_plan_spec(walk, promised, memory, settings.price_of(subject.spec.compute.profile)))
     if (complete or removable) and through == "deploy":
         strays = find_strays([subject.spec for subject in subjects], reader, removable)
         plans += plan_removals(strays, plans, reader, delivery)

@@ -172,6 +172,25 @@ def refuse_over_budget(plan: Plan) -> None:
     )
 
 
+def would_train(plan: Plan) -> list[str]:
+    """Return the specs that a plan trains; what depends on an earlier step is only known once that has run."""
+    return [spec.name for spec in plan.specs if spec.removed is None and spec.step("train").action in ("RUN", "WAIT")]
+
+
+def refuse_training(names: Sequence[str], reason: str = "") -> None:
+    """Refuse to train specs, for where all training was done before.
+
+    Raises:
+        GituneError: when there are any.
+    """
+    if names:
+        because = f" ({reason})" if reason else ""
+        raise GituneError(
+            f"{', '.join(names)} would be trained{because}, and --no-train allows no training",
+            hint="adopt what the pull request trained (--adopt pr/N), or apply without --no-train",
+        )
+
+
 def words_of(limit: Excess) -> str:
     """Say what a plan may take of a limit: `up to 5.2 h of 4 h`."""
     if limit.what == "usd":

@@ -21,7 +21,7 @@ class Request:
     """Steps that failed for good run again."""
     force_older: bool = False
     """A deployment from a commit that is not after the live one is allowed."""
-    adopt: str | None = None
-    """Namespace whose trainings and answers are taken over first."""
+    adopt: tuple[str, ...] = ()
+    """Namespaces whose trainings and answers are taken over first."""
     namespace: str | None = None
     """Namespace that is planned for; None for main's registry."""

@@ -17,7 +17,7 @@ from runner.evaluation.outside import COST, read_measures
 from runner.file_index import FileIndex
 from runner.inference.probe import is_probed
 from runner.models.base import BaseRef, resolve_base
-from runner.spec.config import Config
+from runner.spec.config import DEFAULT_PROFILE, Config
 from runner.spec.known import KnownDocuments
 from runner.spec.load import LoadedSpec
 from runner.spec.lock import load_lock
@@ -91,6 +91,7 @@ def gather(
     """
     spec = loaded.spec
     _check_judgeable(loaded)
+    _check_machine(loaded, config)
     lock = load_lock(loaded.folder, known)
     roots = config.policy.file_roots
     base = resolve_base(spec.base_model, lock, loaded.root, roots, index, loaded.where("base_model"))
@@ -103,6 +104,15 @@ def gather(
         config=config,
         measures=read_measures(loaded, config, index) if scored else None,
     )
+
+
+def _check_machine(loaded: LoadedSpec, config: Config) -> None:
+    profile = loaded.spec.compute.profile
+    if config.machine(profile) is None:
+        known = ", ".join(sorted({DEFAULT_PROFILE, *(runner.name for runner in config.runners)}))
+        where = loaded.where("compute.profile")
+        message = f"`compute.profile: {profile}` is none of the runners of registry/config.yaml"
+        raise SpecError([Problem(message, where, f"available: {known}")])
 
 
 def read_chat_template(loaded: LoadedSpec) -> str | None:

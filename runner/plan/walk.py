@@ -319,7 +319,8 @@ class Walk:
         if (gone := loss(released, self.reader)) is not None:
             return Decision("deploy", "BLOCKED", gone, fault=True, code="released_lost")
         digest = released.content.adapter.digest
-        how = f"already released, only the pointer moves; verified sha256:{digest[:12]}"
+        seen = "verified" if self.reader.holds_bytes else "the deployment verifies"
+        how = f"already released, only the pointer moves; {seen} sha256:{digest[:12]}"
         key = keys.step_key(target | {"adapter": digest})
         return Decision("deploy", "RUN", f"{what} ({how})", key, code="not_live")
 

@@ -16,8 +16,8 @@ from runner import git
 from runner.file_index import FileIndex
 from runner.plan.delivery import Delivery
 from runner.progress import Report, silent
-from runner.registry.namespaces import ADOPTABLE, Overlay, inside
-from runner.registry.registry import Registry
+from runner.registry.namespaces import Overlay
+from runner.registry.registry import Registry, adopting
 from runner.registry.store import Store, open_store
 from runner.spec.config import Config
 
@@ -71,10 +71,7 @@ class Ground:
     @cached_property
     def registry(self) -> Registry:
         """The registry that the proposal is planned and judged with."""
-        seen: Store = self._main
-        for namespace in reversed(self.namespaces):
-            own = open_store(inside(self.config.store, namespace), self.root)
-            seen = Overlay(seen, own, namespace, ADOPTABLE)
+        seen = adopting(self._main, self.config.store, self.root, self.namespaces)
         return self._open(Overlay(seen, open_store(str(self.scratch / "store"), self.root), "pr/1"))
 
     @cached_property

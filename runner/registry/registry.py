@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.progress import Report
@@ -18,8 +19,9 @@ from runner.registry.deployments import Deployments
 from runner.registry.facts import Artifact, Deployment, Failure, Lease, Record, Ruling, Step, Summary, Version
 from runner.registry.leases import Leases
 from runner.registry.marker import check_marker, put_marker
-from runner.registry.namespaces import Overlay, inside
+from runner.registry.namespaces import ADOPTABLE, Overlay, inside
 from runner.registry.records import Records
+from runner.registry.snapshot import SnapshotStore, read_snapshot
 from runner.registry.store import Store, open_store
 from runner.registry.summaries import Summaries
 from runner.registry.versions import Versions
@@ -70,6 +72,45 @@ def open_namespace(
     return Registry(Overlay(main, own, namespace, shown), cache, max_cache)
 
 
+def open_adopting(
+    config_store_url: str, root: Path, cache: Path, namespaces: Sequence[str], max_cache: int | None = None
+) -> Registry:
+    """Open the registry as it will be once main has taken over the trainings and answers of namespaces; read only.
+
+    Args:
+        config_store_url: As for `open_registry`.
+        root: The repository.
+        cache: Folder for verified local copies of artifacts.
+        namespaces: Such as `pr/12`; of several that have a record the first counts.
+        max_cache: As for `open_registry`.
+
+    Raises:
+        UsageError: when one is no namespace.
+        RegistryError: when the URL is of no known kind.
+    """
+    return Registry(adopting(open_store(config_store_url, root), config_store_url, root, namespaces), cache, max_cache)
+
+
+def adopting(main: Store, url: str, root: Path, namespaces: Sequence[str]) -> Store:
+    """Return a store that shows what of namespaces can be adopted behind what main has."""
+    for namespace in reversed(namespaces):
+        main = Overlay(main, open_store(inside(url, namespace), root), namespace, ADOPTABLE)
+    return main
+
+
+def open_snapshot(file: Path, cache: Path) -> Registry:
+    """Open a published snapshot of a registry; a file that is not there stands for a registry that is empty.
+
+    Args:
+        file: What `write_snapshot` wrote.
+        cache: Machine-wide cache.
+
+    Raises:
+        RegistryError: when it is no snapshot.
+    """
+    return Registry(read_snapshot(file) if file.exists() else SnapshotStore({}, datetime.now(UTC), str(file)), cache)
+
+
 def open_scratch(config_store_url: str, root: Path, cache: Path, scratch: Path) -> Registry:
     """Open the registry for a try: all of it is read, and what is written goes to a folder that is thrown away.
 
@@ -102,6 +143,11 @@ class Registry(RegistryWriter):
 
     def __str__(self) -> str:
         return str(self._store)
+
+    @property
+    def holds_bytes(self) -> bool:
+        """Whether artifacts can be read: not from a published snapshot."""
+        return not isinstance(self._store, SnapshotStore)
 
     def check_layout(self) -> bool:
         """Return whether anything was ever written here. Raises RegistryError when a newer release made the store."""

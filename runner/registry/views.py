@@ -23,6 +23,10 @@ from runner.registry.facts import (
 class RegistryReader(Protocol):
     """What planners, reports and servers may do: look."""
 
+    @property
+    def holds_bytes(self) -> bool:
+        """Whether artifacts can be read: not from a published snapshot."""
+
     def record(self, step: Step, key: str) -> Record | None:
         """Return the newest valid record of a key: one whose artifacts all exist with the right size."""
 

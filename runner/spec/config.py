@@ -39,6 +39,10 @@ class BudgetPolicy(Section):
     """US dollars of all its steps together, by `prices`."""
 
 
+DEFAULT_PROFILE = "default"
+"""The compute profile of specs that name none."""
+
+
 class Price(Section):
     """What a compute profile costs."""
 
@@ -47,16 +51,12 @@ class Price(Section):
 
 
 class Prices(Section):
-    """Price of each compute profile, and of tokens."""
+    """Prices of machines and of tokens."""
 
     default: Price | None = None
-    """The profile that specs name when they name none."""
+    """The compute profile that specs name when they name none; what others cost stands with their `runners`."""
     tokens: TokenPrice | None = None
     """What answers cost where they are paid by the token."""
-
-    def of(self, profile: str) -> Price | None:
-        """Return the price of a profile, where it is known."""
-        return self.default if profile == "default" else None
 
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(MB|GB|TB)")
@@ -174,6 +174,18 @@ class Config(Section):
     embeddings: list[Embeddings] = []  # noqa: RUF012 - pydantic copies it
     """Embedding models that custom metrics of specs may name under `semantic`."""
 
+    def machine(self, profile: str) -> Runner | None:
+        """Return the machine that a compute profile names; `default` is one that GitHub hosts where nothing is said."""
+        found = next((one for one in self.runners if one.name == profile), None)
+        return found or (_hosted() if profile == DEFAULT_PROFILE else None)
+
+    def price_of(self, profile: str) -> Price | None:
+        """Return what an hour of a compute profile's machine costs, where that is known."""
+        named = next((one.usd_per_hour for one in self.runners if one.name == profile), None)
+        if named is not None:
+            return Price(usd_per_hour=named)
+        return self.prices.default if profile == DEFAULT_PROFILE else None
+
     @field_validator("metrics", "endpoints", "embeddings", "runners", "servers")
     @classmethod
     def _are_told_apart(cls, entries: list[Named]) -> list[Named]:
@@ -186,6 +198,10 @@ class Config(Section):
         if fault := _no_store(store):
             raise ValueError(fault)
         return store
+
+
+def _hosted() -> Runner:
+    return Runner(name=DEFAULT_PROFILE, runs_on=["ubuntu-latest"])
 
 
 def _no_store(store: str) -> str:

@@ -106,6 +106,8 @@ class Runner(Section):
     """Labels of the runner, as GitHub's `runs-on` and GitLab's `tags` take them."""
     timeout_minutes: Annotated[int, Field(ge=1, le=7200)] = 360
     """Minutes after which a job is ended; a training goes on from its checkpoint where the cache is kept."""
+    usd_per_hour: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """US dollars for an hour of it; for `default`, `prices.default` says the same."""
 
 
 class Server(Section):

@@ -16,7 +16,6 @@ from runner.spec.document import Document
 AVAILABLE: Mapping[str, tuple[str | int, ...]] = {
     "backend": ("local",),
     "engine": ("llama_cpp", "transformers"),
-    "compute.profile": ("default",),
 }
 
 

@@ -167,6 +167,18 @@ def test_notes_as_json_in_both_ways(world, capsys):
     assert json.loads(capsys.readouterr().out) == told
 
 
+def test_a_merge_trains_nothing_and_may_adopt_of_several(world, capsys):
+    """What two pull requests trained is merged at once; without one of them it is refused, and nothing happens."""
+    world.spec["training"]["learning_rate"] = 0.002
+    commit(world, "faster")
+    assert run(world, "apply", "--yes", "--namespace", "pr/7", "--through", "evaluate") == 0
+    assert run(world, "apply", "--yes", "--no-train", "--adopt", "pr/8") == 1
+    assert "bot would be trained" in capsys.readouterr().out
+    assert run(world, "plan", "--matrix") == 0
+    assert '"spec": "bot"' in capsys.readouterr().out
+    assert run(world, "apply", "--yes", "--no-train", "--adopt", "pr/8", "--adopt", "pr/7") == 0
+
+
 def test_an_empty_namespace_adopts_nothing_and_says_so(world, capsys):
     assert run(world, "plan", "--adopt", "pr/77") == 0
     assert "pr/77 holds nothing to adopt" in capsys.readouterr().err

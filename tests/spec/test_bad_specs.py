@@ -110,7 +110,6 @@ ONE_PROBLEM = [
     ("num_epochs: 3", "pref_beta: 0.2", "pref_beta", ["here `training.dpo.beta`"]),
     ("method: lora ", "method: dora ", "method:", ["llama.cpp cannot serve DoRA", "`engine: transformers`"]),
     ("samples: 1", "samples: 5", "samples:", ["greedy answers repeat themselves", "set temperature"]),
-    ("profile: default", "profile: gpu", "profile:", [UNAVAILABLE]),
     # what YAML readers disagree about
     ("owner: support-platform", "owner: no", "owner:", ["disagree about `no`", 'quote it if text is meant: "no"']),
     ("  seed: 42\n\n", "  seed: 010\n\n", "seed: 010", ["disagree about `010`"]),

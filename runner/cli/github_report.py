@@ -1,0 +1,45 @@
+"""`gitune github report`: judge what an event is about, and publish check and comment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from runner.cli.repository import cache_folder, find_root
+from runner.errors import GituneError
+from runner.github.connection import connect
+from runner.github.event import read_event
+from runner.github.pull_requests import MergeGroup, resolve
+from runner.github.report import Desk, mark_stale, report_group, report_pull_request
+from runner.proposals.words import headline
+
+
+@click.command()
+@click.pass_obj
+def report(directory: Path) -> int:
+    """Judge the pull requests that an event is about from stored answers, and publish check and comment.
+
+    Exits with 0 once all is told, whatever the verdict: that is the check's to say. Run it in a clone of the base
+    branch; the proposal's files are fetched and read as data.
+    """
+    event, connection = read_event(os.environ), connect(os.environ)
+    desk = Desk(connection, find_root(directory), cache_folder(), os.environ)
+    found = resolve(connection.repository, event)
+    if isinstance(found, MergeGroup):
+        click.echo(f"merge group {found.head_sha[:12]}: {headline(report_group(desk, found))}")
+        return 0
+    if not found:
+        click.echo("no open pull request has this commit as its head: nothing to report")
+    failed = 0
+    for pull in found:
+        try:
+            if event.at("action") == "requested":
+                mark_stale(desk, pull)
+            click.echo(f"#{pull.number} {pull.head_sha[:12]}: {headline(report_pull_request(desk, pull))}")
+        except GituneError as error:
+            # The others have nothing to do with it.
+            click.echo(f"#{pull.number}: {error}", err=True)
+            failed = 1
+    return failed

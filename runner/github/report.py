@@ -1,0 +1,211 @@
+"""A pull request or merge group -> judged anew, and told: the check first, then the comment, then the job's summary.
+
+Whatever event asks for it, the same is done from the same facts, so that events may come late, twice or in any order.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from runner import git
+from runner.errors import GituneError
+from runner.github.check import publish_check
+from runner.github.comment import find_comment, publish_comment
+from runner.github.connection import Connection
+from runner.github.outputs import write_summary
+from runner.github.pull_requests import MergeGroup, PullRequestRef, pull_request
+from runner.github.reviews import Approvals
+from runner.github.runs import training_of
+from runner.github.trees import credentials, fetch, proposed_tree
+from runner.progress import Report, silent
+from runner.proposals.context import CommentContext, Examples
+from runner.proposals.ground import EVERY_SPEC, Agreed, Ground
+from runner.proposals.history import read_history
+from runner.proposals.judge import judge
+from runner.proposals.markdown import MARKER, render_comment
+from runner.proposals.model import Proposal
+from runner.proposals.summary import render_summary
+from runner.proposals.words import headline
+from runner.spec.config import CONFIG_FILE, Config, parse_config
+
+_STALE = re.compile(r"\n*<!-- gitune:stale -->[^\n]*\n*")
+
+WEAKER = (
+    "This check was written with the job's own token: any workflow of this repository that may write checks could have "
+    "written it. A GitHub App of its own closes that (docs/github.md)."
+)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where proposals are judged, and who tells what came of it."""
+
+    connection: Connection
+    """The repository on GitHub."""
+    clone: Path
+    """A clone of it, on the base branch."""
+    cache: Path
+    """Machine-wide cache."""
+    environ: Mapping[str, str] = field(repr=False)
+    """The job's environment."""
+    progress: Report = silent
+    """Told about progress."""
+
+    @cached_property
+    def run_url(self) -> str | None:
+        """Where this run can be read."""
+        server, run = self.environ.get("GITHUB_SERVER_URL"), self.environ.get("GITHUB_RUN_ID", "")
+        name = self.connection.repository.full_name
+        return f"{server}/{name}/actions/runs/{run}" if server and run.isdigit() else None
+
+    @cached_property
+    def variables(self) -> dict[str, str]:
+        """What git needs to fetch."""
+        return credentials(self.environ, self.connection.token)
+
+    def config(self, base_ref: str) -> Config:
+        """Fetch a base branch and read its configuration: never that of a proposal.
+
+        Raises:
+            GituneError: when it cannot be fetched or read.
+        """
+        fetch(self.clone, [f"+refs/heads/{base_ref}:refs/remotes/origin/{base_ref}"], self.variables)
+        commit = git.resolve_commit(self.clone, f"refs/remotes/origin/{base_ref}")
+        data = git.show(self.clone, str(commit), CONFIG_FILE)
+        return Config() if data is None else parse_config(data, f"{base_ref}:{CONFIG_FILE}")
+
+    def examples(self, config: Config) -> Examples:
+        """Return how rows are shown: as the configuration says, else masked where anybody may read."""
+        return config.report.examples or ("full" if self.connection.repository.private else "masked")
+
+
+def mark_stale(desk: Desk, pull: PullRequestRef) -> None:
+    """Say in the comment that a newer commit was pushed, before anything about that commit is known.
+
+    Raises:
+        GituneError: when GitHub refuses.
+    """
+    known = find_comment(desk.connection, pull.number, MARKER)
+    past = read_history(known.body) if known else []
+    if known is None or not past or past[0].sha == pull.head_sha:
+        return
+    note = (
+        f"<!-- gitune:stale --> > ⚠️ **Out of date**: this is about {past[0].sha[:12]}; {pull.head_sha[:12]} was pushed."
+    )
+    plain = _STALE.sub("\n", known.body, count=1)
+    publish_comment(desk.connection, pull.number, known, lambda _: plain.replace(MARKER, f"{MARKER}\n\n{note}\n", 1))
+
+
+def report_pull_request(desk: Desk, pull: PullRequestRef) -> Proposal:
+    """Judge a pull request's head, and publish what came of it.
+
+    Raises:
+        GituneError: when it could not be judged or told; the check says so where that was possible.
+    """
+    try:
+        proposal, config = _judged(desk, pull)
+    except GituneError as error:
+        _could_not(desk, pull.head_sha, error)
+        raise
+    known = find_comment(desk.connection, pull.number, MARKER)
+    now = pull_request(desk.connection.repository, pull.number)
+    context = CommentContext(
+        run_url=desk.run_url,
+        history=read_history(known.body) if known else [],
+        stale=now.head_sha if now.head_sha != pull.head_sha else None,
+        examples=desk.examples(config),
+        commands=True,
+        at=datetime.now(UTC),
+    )
+    _check(desk, proposal, context)
+    if now.open:
+        publish_comment(
+            desk.connection, pull.number, known, lambda limit: render_comment(proposal, replace(context, limit=limit))
+        )
+    write_summary(desk.environ, f"## #{pull.number}\n\n{render_summary(proposal, context)}")
+    return proposal
+
+
+def report_group(desk: Desk, group: MergeGroup) -> Proposal:
+    """Judge pull requests that are tried together against what is live now, and publish the check of their commit.
+
+    Raises:
+        GituneError: when it could not be judged or told; the check says so where that was possible.
+    """
+    pulls = [pull_request(desk.connection.repository, number) for number in group.numbers]
+    try:
+        config = desk.config(group.base_ref)
+        namespaces = [f"pr/{number}" for number in group.numbers]
+        with proposed_tree(desk.clone, group.head_sha, group.head_sha, desk.variables) as tree:
+            proposal = _judge(desk, tree, group.base_ref, config, namespaces, _any_of(desk, pulls), ended=True)
+    except GituneError as error:
+        _could_not(desk, group.head_sha, error)
+        raise
+    context = CommentContext(run_url=desk.run_url, examples=desk.examples(config), at=datetime.now(UTC))
+    _check(desk, proposal, context)
+    write_summary(
+        desk.environ, f"## {', '.join(f'#{n}' for n in group.numbers)}\n\n{render_summary(proposal, context)}"
+    )
+    return proposal
+
+
+def _judged(desk: Desk, pull: PullRequestRef) -> tuple[Proposal, Config]:
+    config = desk.config(pull.base_ref)
+    with proposed_tree(desk.clone, f"refs/pull/{pull.number}/head", pull.head_sha, desk.variables) as tree:
+        agreed, namespaces = Approvals(desk.connection, pull).of, [f"pr/{pull.number}"]
+        return _judge(desk, tree, pull.base_ref, config, namespaces, agreed, sha=pull.head_sha), config
+
+
+def _judge(
+    desk: Desk,
+    tree: Path,
+    base_ref: str,
+    config: Config,
+    namespaces: Sequence[str],
+    agreed: Agreed,
+    *,
+    sha: str | None = None,
+    ended: bool = False,
+) -> Proposal:
+    training = training_of(desk.connection.repository, sha) if sha else None
+    running = {EVERY_SPEC: training.running} if training and training.running else {}
+    with tempfile.TemporaryDirectory(prefix="gitune-judge-") as scratch:
+        ground = Ground(
+            root=tree,
+            base_ref=f"refs/remotes/origin/{base_ref}",
+            config=config,
+            cache=desk.cache,
+            scratch=Path(scratch),
+            namespaces=namespaces,
+            running=running,
+            ended=ended or bool(training and training.ended),
+            agreed=agreed,
+            report=desk.progress,
+        )
+        # The branch by the name that people know it by.
+        return judge(ground).model_copy(update={"base_ref": base_ref})
+
+
+def _any_of(desk: Desk, pulls: Sequence[PullRequestRef]) -> Agreed:
+    approvals = [Approvals(desk.connection, pull) for pull in pulls]
+    return lambda path, owners: next((who for one in approvals if (who := one.of(path, owners))), None)
+
+
+def _check(desk: Desk, proposal: Proposal, context: CommentContext) -> None:
+    summary = render_comment(proposal, context)
+    if not desk.connection.is_own_app:
+        summary = f"{WEAKER}\n\n{summary}"
+    publish_check(desk.connection, proposal.head, proposal.conclusion, headline(proposal), summary, context.run_url)
+
+
+def _could_not(desk: Desk, sha: str, error: GituneError) -> None:
+    """Turn the check red where nobody could judge: a green one of before would be a lie by now."""
+    publish_check(
+        desk.connection, sha, "failure", "It could not be judged", f"```\n{str(error)[:4000]}\n```", desk.run_url
+    )
