@@ -84,11 +84,15 @@ class Project:
 
     def subjects(self, names: Sequence[str] = ()) -> list[Subject]:
         """Load specs with the digests their keys are made of."""
-        index = FileIndex(self._index)
+        index = self.file_index()
         subjects = gather_all(load_specs(self.root, names, self._known), self.config, index, self._known)
         index.save()
         self._known.save()
         return subjects
+
+    def file_index(self) -> FileIndex:
+        """Return the digests of files of this repository, as they were read last."""
+        return FileIndex(self._index)
 
     @property
     def _index(self) -> Path:
