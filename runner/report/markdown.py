@@ -7,11 +7,9 @@ Whatever comes from data or models is shown by `runner.report.escape`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from runner.report.escape import inline, sentence
 from runner.report.markdown_details import details_of
-from runner.report.markdown_section import Section, length
+from runner.report.markdown_section import Section, fit, left_out, length
 from runner.report.markdown_tables import compliance_section, metrics_section
 from runner.report.model import Report
 from runner.report.table import table
@@ -37,34 +35,23 @@ _RESERVED = 4_000
 
 def render_markdown(report: Report) -> str:
     """Render the report as one comment of at most `LIMIT` characters."""
-    head, marker = _head(report), f"<!-- gitune-report:{inline(report.name, 100)} -->"
-    sections = list(_sections(report))
-    chosen = _fitting(sections, LIMIT - _RESERVED - length(head))
-    left_out = [section.title for section, text in zip(sections, chosen, strict=True) if text is None]
+    head, marker = verdict_text(report, HEAD), f"<!-- gitune-report:{inline(report.name, 100)} -->"
+    sections = sections_of(report)
+    chosen = fit(sections, LIMIT - _RESERVED - length(head))
     parts = [head, *(text for text in chosen if text)]
-    if left_out:
-        parts.append(f"Left out, because the comment would be too long: {', '.join(left_out)}.")
-    return "\n\n".join([*parts, _footer(report), marker]) + "\n"
+    if missing := left_out(sections, chosen):
+        parts.append(f"Left out, because the comment would be too long: {', '.join(missing)}.")
+    return "\n\n".join([*parts, footer_text(report), marker]) + "\n"
 
 
-def _sections(report: Report) -> Iterator[Section]:
-    yield metrics_section(report)
-    if report.compliance:
-        yield compliance_section(report)
-    yield from details_of(report)
+def sections_of(report: Report) -> list[Section]:
+    """Return everything below the verdict, in order."""
+    always = [metrics_section(report), *([compliance_section(report)] if report.compliance else [])]
+    return [*always, *details_of(report)]
 
 
-def _fitting(sections: list[Section], room: int) -> list[str | None]:
-    """Choose for every section the longest form that still fits; the important ones choose first."""
-    chosen: list[str | None] = [None] * len(sections)
-    for at in sorted(range(len(sections)), key=lambda at: sections[at].rank):
-        chosen[at] = next((text for text in sections[at].forms() if length(text) <= room), None)
-        room -= length(chosen[at] or "")
-    return chosen
-
-
-def _head(report: Report) -> str:
-    """Return decision, gates and what became of the rows, in the longest form that fits."""
+def verdict_text(report: Report, room: int) -> str:
+    """Return decision, gates and what became of the rows, in the longest form that fits, else in the shortest."""
     first = f"{ICONS[report.outcome]} **{inline(decision_words(report), 300)}**"
     if obstacle := obstacle_words(report):
         first += f" ({inline(obstacle, 300)})"
@@ -76,10 +63,10 @@ def _head(report: Report) -> str:
         changes += f", {changes_words(report.champion_changes)} against champion {inline(report.champion or '', 60)}"
     last = f"{changes} ({inline(report.changes.metric, 80)}). {inline(report.next_step, 600)}"
     notes = [f"- {sentence(note, 300)}" for note in report.notes[:10]]
-    for words, rows in ((400, 50), (150, 50), (80, 25), (80, 10)):
+    for words, rows in ((400, 50), (150, 50), (80, 25), (80, 10), (40, 3)):
         parts = [first, _gates(gate_words(report), words, rows), last]
         text = "\n\n".join([*parts, "\n".join(notes)] if notes else parts)
-        if length(text) <= HEAD:
+        if length(text) <= room:
             break
     return text
 
@@ -99,7 +86,7 @@ def _gates(gates: list[GateWords], words: int, most: int) -> str:
     return table(["gate", "required", "measured", "95 % bounds", "verdict", "why"], rows, most)
 
 
-def _footer(report: Report) -> str:
+def footer_text(report: Report) -> str:
     """Say what the figures rest on: the test set and its wear, near rows, the seed, versions."""
     made, n = report.provenance, len(report.rows) or report.headline.n
     digest = f" {made.digests['test'][:12]}" if "test" in made.digests else ""
