@@ -31,6 +31,8 @@ from runner.registry.registry import Registry, open_registry
 HERE = Path(__file__).parents[1]
 WORKFLOWS = HERE / "runner" / "workflows"
 APP = "gitune"
+HANDED_ON = ("GITHUB_TOKEN", "GITUNE_APP_TOKEN", "GITUNE_APP_SLUG")
+"""Variables that a step has only where its workflow names them."""
 IDENTITY = ["-c", "user.name=bob", "-c", "user.email=bob@example.invalid"]
 SECRET = "planted-secret-of-the-store"
 SPEC: dict[str, Any] = {
@@ -231,6 +233,8 @@ class Forge:
         token = self.hub.token(permissions)
         app_token = self.hub.token(app, app=APP) if app else ""
         environ = self.hub.environ(event, payload, token, app_token)
+        named = variables_of(*job.split("/"), verb=" ".join(arguments[:2]))
+        environ = {name: value for name, value in environ.items() if name not in HANDED_ON or name in named}
         return self.gitune(folder or self.base(), *arguments, environ={**environ, **more})
 
     # Workflows
@@ -390,6 +394,13 @@ def permissions_of(workflow: str, job: str) -> tuple[dict[str, str], dict[str, s
             prefix = "permission-"
             app = {name.removeprefix(prefix): level for name, level in step["with"].items() if name.startswith(prefix)}
     return entry["permissions"], app
+
+
+def variables_of(workflow: str, job: str, verb: str) -> set[str]:
+    """Names of the variables that a workflow hands to the step with a verb."""
+    steps = yaml.safe_load((WORKFLOWS / workflow).read_text())["jobs"][job]["steps"]
+    (found,) = (step for step in steps if verb in step.get("run", "").replace("-C base ", "").replace("-C change ", ""))
+    return set(found.get("env", {}))
 
 
 def parse_outputs(text: str) -> dict[str, str]:

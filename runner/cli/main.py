@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from runner.cli.log_commands import switch_off_log_commands
 from runner.errors import GituneError
 
 USAGE, INTERRUPTED = 64, 130
@@ -95,6 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
         from runner.cli.hosted import drop_empty
 
         drop_empty(os.environ)
+    switch_off_log_commands()
     try:
         code = gitune.main(arguments, prog_name="gitune", standalone_mode=False)
     except click.UsageError as error:
