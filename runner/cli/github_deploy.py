@@ -39,6 +39,7 @@ def deploy(directory: Path, alias: str, train: bool) -> int:
     Fails where something would have to be trained, unless told to. A second run changes nothing.
     """
     project, connection = open_project(directory), connect(os.environ)
+    project.require_shared_store()
     planned = _of_alias(make(project, Request()), alias)
     numbers = merged_by(connection.repository, _commits(project, planned), project.config.policy.deploy_branch)
     held = [number for number in numbers if next(iter(project.store.list(f"pr/{number}")), None) is not None]

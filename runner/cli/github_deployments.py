@@ -19,7 +19,9 @@ from runner.plan.request import Request
 @click.pass_obj
 def deployments(directory: Path) -> None:
     """Set the output `matrix` to the aliases that have something to do: `{"include": [{"alias": …}]}`."""
-    planned = make(open_project(directory), Request())
+    project = open_project(directory)
+    project.require_shared_store()
+    planned = make(project, Request())
     matrix = json.dumps({"include": [{"alias": alias} for alias in aliases_of(planned.plan, planned.subjects)]})
     write_output(os.environ, "matrix", matrix)
     click.echo(matrix)

@@ -92,6 +92,10 @@ def gitune(context: click.Context, directory: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a verb and exit with its code (docs/cli.md)."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from runner.cli.hosted import drop_empty
+
+        drop_empty(os.environ)
     switch_off_log_commands()
     try:
         code = gitune.main(arguments, prog_name="gitune", standalone_mode=False)
