@@ -32,6 +32,7 @@ VERBS = {
     "rollback": "Go back to a version that was live before, by pull request.",
     "release": "Write the changelog of a version from facts; end a hold.",
     "gate": "Approve thin evidence, hold deployments back, list what was decided, try the gates.",
+    "ci": "Judge what a branch changes, for any CI system.",
     "report": "Render the evaluation report of a spec, or compare two versions.",
     "eval": "Score stored answers anew, follow test rows through versions.",
     "serve": "Answer over HTTP with whatever is deployed.",
