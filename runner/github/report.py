@@ -5,7 +5,6 @@ Whatever event asks for it, the same is done from the same facts, so that events
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,13 +27,11 @@ from runner.proposals.context import CommentContext, Examples
 from runner.proposals.ground import EVERY_SPEC, Agreed, Ground
 from runner.proposals.history import read_history
 from runner.proposals.judge import judge
-from runner.proposals.markdown import MARKER, render_comment
+from runner.proposals.markdown import MARKER, out_of_date, render_comment
 from runner.proposals.model import Proposal
 from runner.proposals.summary import render_summary
 from runner.proposals.words import headline
 from runner.spec.config import CONFIG_FILE, Config, parse_config
-
-_STALE = re.compile(r"\n*<!-- gitune:stale -->[^\n]*\n*")
 
 WEAKER = (
     "This check was written with the job's own token: any workflow of this repository that may write checks could have "
@@ -95,11 +92,8 @@ def mark_stale(desk: Desk, pull: PullRequestRef) -> None:
     past = read_history(known.body) if known else []
     if known is None or not past or past[0].sha == pull.head_sha:
         return
-    note = (
-        f"<!-- gitune:stale --> > ⚠️ **Out of date**: this is about {past[0].sha[:12]}; {pull.head_sha[:12]} was pushed."
-    )
-    plain = _STALE.sub("\n", known.body, count=1)
-    publish_comment(desk.connection, pull.number, known, lambda _: plain.replace(MARKER, f"{MARKER}\n\n{note}\n", 1))
+    stale = out_of_date(known.body, pull.head_sha)
+    publish_comment(desk.connection, pull.number, known, lambda _: stale)
 
 
 def report_pull_request(desk: Desk, pull: PullRequestRef) -> Proposal:

@@ -23,6 +23,7 @@ from runner.plan.subject import Subject, gather_all
 from runner.plan.walk import Walk
 from runner.proposals.bar import bar_changes
 from runner.proposals.ground import EVERY_SPEC, Ground, Running
+from runner.proposals.masking import declared_words
 from runner.proposals.model import Proposal, ProposedSpec, State
 from runner.registry.facts import STEPS, Record, Step
 from runner.registry.namespaces import ADOPTABLE
@@ -120,7 +121,8 @@ def _proposed(planned: SpecPlan, subject: Subject | None, ground: Ground) -> Pro
     try:
         end = _judged(walk, planned, ground)
         if end.state == "judged":
-            return proposed.model_copy(update={"state": "judged", "report": gather_report(walk)})
+            told = {"report": gather_report(walk), "declared": declared_words(subject.contract)}
+            return proposed.model_copy(update={"state": "judged", **told})
     except GituneError as error:
         end = _End("failed", str(error), data_refused=isinstance(error, DataError))
     found = ground.running.get(planned.name) or ground.running.get(EVERY_SPEC) or Running()

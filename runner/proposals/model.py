@@ -59,6 +59,8 @@ class ProposedSpec(ReportPart):
     """What an apply would do; null where it could not be planned."""
     report: Report | None = None
     """Scores and verdicts, made anew from stored answers; only of a judged one."""
+    declared: list[str] = []  # noqa: RUF012 - pydantic copies it
+    """Words that its output format allows, such as labels: readable also where rows are masked."""
     reason: str = ""
     """Why it waits, is missing, blocked or failed: what, where, what to do."""
     data_refused: bool = False

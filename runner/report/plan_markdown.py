@@ -58,21 +58,25 @@ def _row(spec: SpecPlan) -> tuple[str, ...]:
     may = [step.step for step in spec.steps if step.action == "DEPENDS"]
     times = [s.estimate.seconds for s in spec.steps if s.estimate.seconds is not None]
     name = inline(f"{spec.name} {spec.version}")
-    why = inline("; ".join(dict.fromkeys(_roots(spec))), 300)
+    why = inline(root_words(spec), 300)
     if spec.removed is not None:
         return name, inline(f"no longer {spec.removed}"), "–", "–", why, "–"
     time = f"up to {duration(sum(times))}" if times else "–" if spec.all_reused else "?"
-    return name, _change(spec), ", ".join(runs) or "–", ", ".join(may) or "–", why, time
+    return name, change_text(spec), ", ".join(runs) or "–", ", ".join(may) or "–", why, time
 
 
-def _change(spec: SpecPlan) -> str:
+def change_text(spec: SpecPlan) -> str:
     """Say the class of the change, and loudly whatever it does to the bar."""
     what, loud, flags = spec.change.partition("  ! ")
     return (inline(what) + (f", **{inline(flags)}**" if loud else "")) or "–"
 
 
+def root_words(spec: SpecPlan) -> str:
+    """Say why anything happens: the reasons of steps that follow from no other. Not escaped."""
+    return "; ".join(dict.fromkeys(_roots(spec)))
+
+
 def _roots(spec: SpecPlan) -> Iterator[str]:
-    """Say why anything happens: the reasons of steps that follow from no other."""
     for step in spec.steps:
         if step.action in ("BLOCKED", "WAIT", "UNDEPLOY") and step.reason_code != "upstream":
             yield f"{step.step} {step.action}: {step.reason}"
@@ -81,14 +85,23 @@ def _roots(spec: SpecPlan) -> Iterator[str]:
 
 
 def _details(spec: SpecPlan) -> str:
-    rows = [(step.step, step.action, _key(step), _why(step), inline(step_cost(step))) for step in spec.steps]
     head = f"{spec.name} {spec.version} ({spec.file}), champion: {spec.champion or 'none'}"
-    steps = table(("Step", "Action", "Key", "Why", "Expected"), rows, len(rows))
-    return f"<details>\n<summary>{inline(head)}</summary>\n\n{steps}\n\n</details>"
+    return f"<details>\n<summary>{inline(head)}</summary>\n\n{steps_text(spec)}\n\n</details>"
 
 
-def _why(step: PlannedStep) -> str:
-    return "<br>".join([inline(step.reason, 600), *(inline(note, 300) for note in step.notes)])
+def steps_text(spec: SpecPlan, words: int = 600) -> str:
+    """Render the steps of one spec as a table: what each does, its key, why, and what it is expected to take.
+
+    Args:
+        spec: the plan of a spec.
+        words: characters of each reason.
+    """
+    rows = [(step.step, step.action, _key(step), _why(step, words), inline(step_cost(step))) for step in spec.steps]
+    return table(("Step", "Action", "Key", "Why", "Expected"), rows, len(rows))
+
+
+def _why(step: PlannedStep, words: int) -> str:
+    return "<br>".join([inline(step.reason, words), *(inline(note, words // 2) for note in step.notes)])
 
 
 def _key(step: PlannedStep) -> str:
