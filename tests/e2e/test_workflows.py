@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 # What the jobs of each workflow ask for, all of them together.
 PERMISSIONS = {
+    "plan": {"contents": "read"},
     "retrain": {"contents": "read", "pull-requests": "read"},
     "report": {"actions": "read", "checks": "write", "contents": "read", "pull-requests": "write"},
     "deploy": {"contents": "write", "pull-requests": "read"},
@@ -68,6 +69,13 @@ def story(make_repository, tmp_path_factory):
     with GitHubServer(remote) as hub:
         act = Act(hub, remote, folder, GITUNE_CACHE=str(folder / "cache"))
         yield Story(repository, hub, act, store, hub.open_pull_request("change", "Learn faster", "ada"))
+
+
+def test_it_is_planned_without_a_registry(story):
+    run = story.run("plan", "pull_request", story.hub.pull_request_event(story.number))
+    assert run.jobs() == {"plan": True}, run.output
+    assert "train" in run.output
+    assert not story.store.exists()
 
 
 def test_a_proposal_is_trained_into_its_namespace(story):
