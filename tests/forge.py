@@ -310,10 +310,10 @@ class Forge:
             "--", spec, environ={"GITUNE_CONFIG_FROM": "origin/main", "GITHUB_ACTIONS": "true"},
         )  # fmt: skip
 
-    def deploy(self, *, train: bool = False, before: str | None = None) -> list[Done]:
+    def deploy(self, *, train: bool = False) -> list[Done]:
         """deploy.yml: what each alias's job came to."""
         event = "workflow_dispatch" if train else "push"
-        payload = self.hub.dispatch_event("deploy.yml") if train else self.hub.push_event(before or self.main() + "^")
+        payload = self.hub.dispatch_event("deploy.yml") if train else self.hub.push_event(self.main())
         found = self.privileged("deploy.yml/aliases", event, payload, "github", "deployments")
         assert found.code == 0, found.text
         jobs = json.loads(found.outputs["matrix"])["include"]

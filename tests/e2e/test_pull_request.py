@@ -46,8 +46,7 @@ def test_a_good_change_is_planned_trained_reported_merged_and_deployed(forge):
     number = forge.propose("slower", lambda it: it.write_spec(good))
     planned = forge.plan(number)
     succeed(planned)
-    assert "learning_rate" in planned.out
-
+    assert "router" in planned.out
     succeed(forge.report(forge.plan_run(number)))
     sha = forge.head(number)
     assert forge.check(sha) == ("in_progress", None)
@@ -86,6 +85,16 @@ def test_deploying_again_changes_nothing(forge):
     forge.deploy()
     assert sorted(file.name for file in forge.store.rglob("deployments/**/*.json")) == before
     assert len(forge.hub.releases) == 2
+
+
+def test_strangers_plan_from_the_snapshot_that_the_deployment_published(forge):
+    stranger = edited(version="1.0.2", training={"learning_rate": 0.003})
+    number = forge.propose("stranger", lambda it: it.write_spec(stranger), author="mallory", fork=True)
+    planned = forge.plan(number)
+    succeed(planned)
+    assert "learning_rate" in planned.out
+    assert "REUSE" in planned.out
+    forge.hub.close(number)
 
 
 def test_a_change_that_makes_it_worse_fails_and_says_why(forge):
@@ -131,9 +140,9 @@ def test_what_is_lost_is_told_in_one_issue(forge):
     succeed(forge.drift())
     assert forge.hub.issues == []
     version = forge.registry.version("router", "1.0.0")
-    digest = forge.registry.record("train", version.keys["train"]).outputs["adapter"]
-    for file in forge.store.rglob(f"{digest.removeprefix('sha256:')}*"):
-        file.unlink()
+    adapter = forge.registry.record("train", version.keys["train"]).outputs["adapter"]
+    (lost,) = forge.store.rglob(f"blobs/**/{adapter.digest}")
+    lost.unlink()
     succeed(forge.drift())
     (issue,) = forge.hub.issues
     assert "router" in issue.body
