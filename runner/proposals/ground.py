@@ -79,7 +79,8 @@ class Ground:
         """Git's side of a deployment: a proposal deploys nothing, wherever it is judged."""
         commit = git.read_checkout(self.root).commit
         return Delivery(
-            checkout=git.Checkout(self.root, commit, None),
+            # No branch has a space in its name, so none that deploys is taken for it.
+            checkout=git.Checkout(self.root, commit, "a proposal"),
             deploy_branch=self.config.policy.deploy_branch,
             dirty=[],
             descends=cache(lambda older: git.is_ancestor(self.root, older, commit or "")),

@@ -70,6 +70,9 @@ def _action(spec: ProposedSpec) -> str:
 
 def _why(spec: ProposedSpec) -> str:
     said = " ".join(spec.reason.split())
+    if not said and spec.report is not None and spec.report.changed:
+        # What was trained is reused by now: the plan knows no cause any more, but what it differs in is the cause.
+        return "; ".join(change.words for change in spec.report.changed)
     return said or (root_words(spec.plan) if spec.plan else "")
 
 
