@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -116,6 +117,13 @@ def resolve_commit(root: Path, ref: str) -> str | None:
     """Return the full hash of the commit that a branch, tag or hash names; None when there is none here."""
     found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     return found.stdout.decode().strip() if found.returncode == 0 else None
+
+
+def commit_time(root: Path, commit: str) -> datetime | None:
+    """Return when a commit was made, by the clock of its committer; None when it is not here."""
+    found = _git(root, "show", "--no-patch", "--format=%ct", "--end-of-options", commit)
+    seconds = found.stdout.strip()
+    return datetime.fromtimestamp(int(seconds), UTC) if found.returncode == 0 and seconds.isdigit() else None
 
 
 def commits_of(root: Path, since: str | None, path: str, most: int) -> list[str]:

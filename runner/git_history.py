@@ -75,15 +75,23 @@ def folders(root: Path, tree: str) -> dict[str, str]:
     return {name: about.split()[2] for about, name in entries if about.split()[1] == "tree"}
 
 
-def check_out(root: Path, commit: str, paths: Sequence[str], target: Path) -> None:
+def check_out(root: Path, commit: str, paths: Sequence[str], target: Path, *, filters: bool = False) -> None:
     """Write files of a commit below `target`, as a checkout would, by their paths in the repository's `root`.
+
+    Args:
+        root: a folder of the repository.
+        commit: which commit.
+        paths: what to write.
+        target: an existing folder.
+        filters: whether files that are kept elsewhere (Git LFS) are fetched from there.
 
     Raises:
         GituneError: when they are not there.
     """
     git, prefix = _whereabouts(root)
     index = target / ".index"
-    variables = {**_NO_FILTERS, "GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(target), "GIT_DIR": git}
+    skipped = {} if filters else _NO_FILTERS
+    variables = {**skipped, "GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(target), "GIT_DIR": git}
     command = ["-c", "core.hooksPath=/dev/null", "checkout", "--quiet", commit, "--"]
     done = call_git(target, [*command, *(f"{prefix}{path}" for path in paths)], variables=variables)
     index.unlink(missing_ok=True)

@@ -30,10 +30,18 @@ def read_config(root: Path, known: KnownDocuments | None = None) -> Config:
         SpecError: with everything that is wrong with the file.
     """
     ref = os.environ.get(CONFIG_FROM)
-    if not ref:
-        return load_config(root, known)
+    return config_at(root, ref) if ref else load_config(root, known)
+
+
+def config_at(root: Path, ref: str) -> Config:
+    """Read the configuration of a branch or commit; without the file everything has its default.
+
+    Raises:
+        UsageError: when there is no such commit here.
+        SpecError: with everything that is wrong with the file.
+    """
     commit = git.resolve_commit(root, ref)
     if commit is None:
-        raise UsageError(f"{CONFIG_FROM} names {ref}, and there is no such commit here", hint="fetch it first")
+        raise UsageError(f"there is no commit {ref} here to read {CONFIG_FILE} from", hint="fetch it first")
     data = git.show(root, commit, CONFIG_FILE)
     return Config() if data is None else parse_config(data, f"{ref}:{CONFIG_FILE}")

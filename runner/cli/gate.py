@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from runner import git
 from runner.cli.gate_selftest import selftest
-from runner.cli.project import Project, open_project
+from runner.cli.project import open_project
+from runner.cli.ruling import BY, REASON, lift_hold, project_of, signed
 from runner.errors import GituneError, UsageError
 from runner.plan.build import look
-from runner.plan.rulings import standing_holds
 from runner.plan.walk import Walk
 from runner.registry.facts import Ruling
 from runner.report.columns import columns
-from runner.spec.load import load_specs
-from runner.spec.semver import parse
 
-REASON = click.option("--reason", required=True, help="Why; it is kept with the decision.")
-BY = click.option("--by", help="Who decides; default: GITHUB_ACTOR in a workflow, else git's user.")
 VERSION = click.option("--version", "version", help="Only this version; default: whatever is new.")
 
 
@@ -58,7 +51,7 @@ def approve(directory: Path, name: str, reason: str, by: str | None) -> None:
         raise GituneError(f"the gates of {name} {spec.version} say {outcome}, not INCONCLUSIVE", hint=hint)
     scores = walk.records["score"].outputs["scores"].digest
     project.main_registry.add_ruling(
-        Ruling(kind="approve", version=spec.version, scores=scores, **_signed(project, name, reason, by))
+        Ruling(kind="approve", version=spec.version, scores=scores, **signed(project, name, reason, by))
     )
     click.echo(f"approved: {name} {spec.version} with the scores {scores[:12]}; `gitune apply` releases it")
 
@@ -71,8 +64,8 @@ def approve(directory: Path, name: str, reason: str, by: str | None) -> None:
 @click.pass_obj
 def hold(directory: Path, name: str, version: str | None, reason: str, by: str | None) -> None:
     """Deploy nothing new of NAME (with --version: never that version) until it is lifted."""
-    project = _project_of(directory, name, version)
-    project.main_registry.add_ruling(Ruling(kind="hold", version=version, **_signed(project, name, reason, by)))
+    project = project_of(directory, name, version)
+    project.main_registry.add_ruling(Ruling(kind="hold", version=version, **signed(project, name, reason, by)))
     click.echo(f"on hold: {name} {version or '(whatever is new)'}; what is live stays live")
 
 
@@ -84,13 +77,7 @@ def hold(directory: Path, name: str, version: str | None, reason: str, by: str |
 @click.pass_obj
 def lift(directory: Path, name: str, version: str | None, reason: str, by: str | None) -> None:
     """End a hold of NAME."""
-    project = _project_of(directory, name, version)
-    holds = [one.version for one in standing_holds(project.registry.rulings(name))]
-    if version not in holds:
-        known = ", ".join(held or "whatever is new" for held in holds) or "nothing"
-        raise UsageError(f"{name} {version or '(whatever is new)'} is not on hold", hint=f"on hold: {known}")
-    project.main_registry.add_ruling(Ruling(kind="lift", version=version, **_signed(project, name, reason, by)))
-    click.echo(f"lifted: {name} {version or '(whatever is new)'}")
+    lift_hold(project_of(directory, name, version), name, version, reason, by)
 
 
 @gate.command("list")
@@ -99,7 +86,7 @@ def lift(directory: Path, name: str, version: str | None, reason: str, by: str |
 @click.pass_obj
 def list_(directory: Path, name: str, as_json: bool) -> None:
     """List what was decided about NAME, oldest first."""
-    rulings = _project_of(directory, name, None).registry.rulings(name)
+    rulings = project_of(directory, name).registry.rulings(name)
     if as_json:
         shown = [ruling.model_dump(mode="json") for ruling in rulings]
         click.echo(
@@ -115,23 +102,3 @@ def list_(directory: Path, name: str, as_json: bool) -> None:
 def _cells(one: Ruling) -> list[str]:
     what = one.version or "whatever is new"
     return [f"#{one.number}", f"{one.at:%Y-%m-%d %H:%M}", one.kind, what, f"{one.who}: {one.reason}"]
-
-
-def _project_of(directory: Path, name: str, version: str | None) -> Project:
-    project = open_project(directory)
-    if name not in {known for known, _ in project.registry.logs()}:
-        load_specs(project.root, [name])  # what was deployed once may be ruled on after its spec is gone
-    if version is not None:
-        parse(version)
-    return project
-
-
-def _signed(project: Project, name: str, reason: str, by: str | None) -> dict[str, object]:
-    reason = " ".join(reason.split())
-    if not (reason and reason.isprintable()):
-        raise UsageError("a decision needs its reason, in words", hint="--reason 'why'")
-    who = by or os.environ.get("GITHUB_ACTOR") or git.identity(project.root)
-    if not who:
-        raise UsageError("nobody is named who decides", hint="--by NAME, or set git's user.name")
-    number = len(project.registry.rulings(name)) + 1
-    return {"number": number, "name": name, "who": who, "reason": reason, "at": datetime.now(UTC)}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli.project import open_project
 from runner.cli.repository import cache_folder, find_root
 from runner.errors import GituneError
 from runner.github.connection import connect
@@ -25,6 +26,7 @@ def report(directory: Path) -> int:
     branch; the proposal's files are fetched and read as data.
     """
     event, connection = read_event(os.environ), connect(os.environ)
+    open_project(directory).require_shared_store()
     desk = Desk(connection, find_root(directory), cache_folder(), os.environ)
     found = resolve(connection.repository, event)
     if isinstance(found, MergeGroup):
@@ -34,6 +36,10 @@ def report(directory: Path) -> int:
         click.echo("no open pull request has this commit as its head: nothing to report")
     failed = 0
     for pull in found:
+        # Whoever may write could make a base of his own, with a store and programs of his own in its configuration.
+        if pull.base_ref != connection.repository.default_branch:
+            click.echo(f"#{pull.number} is to be merged into {pull.base_ref}: nothing is judged there")
+            continue
         try:
             if event.at("action") == "requested":
                 mark_stale(desk, pull)

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from runner.cli.log_commands import switch_off_log_commands
 from runner.errors import GituneError
 
 USAGE, INTERRUPTED = 64, 130
@@ -28,8 +29,10 @@ VERBS = {
     "status": "Compare what the specs ask for with what is live.",
     "explain": "Print and verify the proof of a released version.",
     "history": "List what was live when.",
-    "release": "Write the changelog of a version from facts.",
+    "rollback": "Go back to a version that was live before, by pull request.",
+    "release": "Write the changelog of a version from facts; end a hold.",
     "gate": "Approve thin evidence, hold deployments back, list what was decided, try the gates.",
+    "ci": "Judge what a branch changes, for any CI system.",
     "report": "Render the evaluation report of a spec, or compare two versions.",
     "eval": "Score stored answers anew, follow test rows through versions.",
     "serve": "Answer over HTTP with whatever is deployed.",
@@ -90,6 +93,11 @@ def gitune(context: click.Context, directory: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a verb and exit with its code (docs/cli.md)."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from runner.cli.hosted import drop_empty
+
+        drop_empty(os.environ)
+    switch_off_log_commands()
     try:
         code = gitune.main(arguments, prog_name="gitune", standalone_mode=False)
     except click.UsageError as error:

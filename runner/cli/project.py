@@ -13,6 +13,7 @@ import click
 
 from runner import git
 from runner.cli.configuration import read_config
+from runner.cli.hosted import require_shared_store
 from runner.cli.repository import cache_folder, find_root
 from runner.contract.contract import build_contract
 from runner.digest import digest_bytes
@@ -58,7 +59,10 @@ class Project:
     @cached_property
     def registry(self) -> Registry:
         """The registry that the config names, as the namespace sees it."""
-        return self.main_registry if self.namespace is None else self.seen_in(self.namespace)
+        if self.namespace is None:
+            return self.main_registry
+        self.require_shared_store()
+        return self.seen_in(self.namespace)
 
     @cached_property
     def main_registry(self) -> Registry:
@@ -77,6 +81,14 @@ class Project:
         limit = self.config.cache.max_bytes
         return open_adopting(self.config.store, self.root, cache_folder(), namespaces, limit)
 
+    def require_shared_store(self) -> None:
+        """Refuse, in a job of GitHub Actions, a store that other jobs do not see.
+
+        Raises:
+            RegistryError: when the store is a folder of that job's machine.
+        """
+        require_shared_store(self.config.store, self.root, os.environ)
+
     def tell_if_empty(self) -> None:
         """Say on stderr that nothing was ever stored: a mistyped `store` looks just like a first run."""
         if not self.main_registry.check_layout():
@@ -84,11 +96,15 @@ class Project:
 
     def subjects(self, names: Sequence[str] = ()) -> list[Subject]:
         """Load specs with the digests their keys are made of."""
-        index = FileIndex(self._index)
+        index = self.file_index()
         subjects = gather_all(load_specs(self.root, names, self._known), self.config, index, self._known)
         index.save()
         self._known.save()
         return subjects
+
+    def file_index(self) -> FileIndex:
+        """Return the digests of files of this repository, as they were read last."""
+        return FileIndex(self._index)
 
     @property
     def _index(self) -> Path:

@@ -1,4 +1,4 @@
-"""`gitune release notes NAME`: what a version changed and what that did, from the facts in the registry."""
+"""`gitune release notes NAME`: what a version changed and what that did. `gitune release --unhold` ends a hold."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from runner.cli.plan_output import AS_JSON, FORM, Format
 from runner.cli.project import Project, open_project
+from runner.cli.ruling import BY, lift_hold, project_of
 from runner.errors import UsageError
 from runner.plan.build import look
 from runner.plan.walk import Walk
@@ -17,9 +18,25 @@ from runner.report.releases import candidate_side, predecessor, released_side, r
 from runner.spec.semver import parse
 
 
-@click.group()
-def release() -> None:
-    """Say what releases changed."""
+@click.group(invoke_without_command=True)
+@click.option("--unhold", metavar="NAME[@VERSION]", help="End a hold: of that version, else of whatever is new.")
+@click.option("--reason", help="Why, with --unhold; it is kept with the decision.")
+@BY
+@click.pass_context
+def release(context: click.Context, unhold: str | None, reason: str | None, by: str | None) -> None:
+    """Say what releases changed, and let one go that was on hold."""
+    if unhold is None:
+        if reason or by:
+            raise click.UsageError("--reason and --by go with --unhold")
+        if context.invoked_subcommand is None:
+            click.echo(context.get_help())
+        return
+    if context.invoked_subcommand is not None:
+        raise click.UsageError("--unhold goes without a command")
+    if reason is None:
+        raise click.UsageError("--unhold needs --reason")
+    name, _, version = unhold.partition("@")
+    lift_hold(project_of(context.obj, name, version or None), name, version or None, reason, by)
 
 
 @release.command(short_help="Write the changelog of a version, or of the spec as it is now.")

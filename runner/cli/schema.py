@@ -1,4 +1,4 @@
-"""`gitune schema`: the JSON Schemas and the spec reference, generated from the models."""
+"""`gitune schema`: the JSON Schemas and the spec reference, generated from the models, and our own workflows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from runner.cli.project import find_root
 from runner.errors import GituneError
+from runner.github.templates import workflow_files
 from runner.report.schema import schema_files
 from runner.spec.schema import generated_files
 
@@ -16,10 +17,12 @@ from runner.spec.schema import generated_files
 @click.option("--check", is_flag=True, help="Write nothing; fail when a file is out of date.")
 @click.pass_obj
 def schema(directory: Path, check: bool) -> None:
-    """Write schemas/*.schema.json, and docs/spec.md where it is ours."""
+    """Write schemas/*.schema.json, and docs/spec.md and workflows where they are ours."""
     root = find_root(directory)
     every = {**generated_files(), **schema_files()}
     files = {name: text for name, text in every.items() if _is_ours(root / name)}
+    # A user's workflows are the user's; here they are copies.
+    files |= workflow_files() if (root / "runner" / "workflows").is_dir() else {}
     stale = [name for name, text in files.items() if _read(root / name) != text]
     if check and stale:
         raise GituneError(f"out of date: {', '.join(stale)}", hint="run `gitune schema` and commit the result")

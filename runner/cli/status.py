@@ -1,50 +1,78 @@
-"""`gitune status`: what the specs ask for against what is live."""
+"""`gitune status`: what the specs ask for against what is live, and what has drifted."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
 import click
 
+from runner.cli.drifting import look_at
+from runner.cli.progress import Narrator
 from runner.cli.project import open_project
-from runner.plan.build import build_plan
+from runner.drift.find import find_drift
+from runner.drift.finding import Drift
+from runner.drift.probes import Prober
 from runner.plan.model import SpecPlan
 from runner.registry.facts import Deployment
+from runner.registry.views import RegistryReader
 from runner.report.columns import columns
+
+DRIFTED = 2
 
 
 @click.command()
 @click.argument("specs", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
+@click.option("--probe", is_flag=True, help="Ask servers, providers and the hub too.")
+@click.option("--full", is_flag=True, help="Read every byte that live versions rest on.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when anything has drifted.")
 @click.pass_obj
-def status(directory: Path, specs: tuple[str, ...], as_json: bool) -> None:
-    """Compare SPECS (default: every spec, and what no spec asks for any more) with what is live."""
+def status(
+    directory: Path, specs: tuple[str, ...], as_json: bool, probe: bool, full: bool, detailed_exitcode: bool
+) -> int:
+    """Compare SPECS (default: every spec, and what no spec asks for any more) with what is live.
+
+    Below stands what has drifted: what no apply that is due would mend. Nothing is changed.
+    """
     project = open_project(directory)
     project.tell_if_empty()
-    subjects = project.subjects(specs)
-    plan = build_plan(subjects, project.registry, project.delivery(), complete=not specs)
-    aliases = {subject.spec.name: subject.spec.deployment.alias for subject in subjects}
-    rows = []
-    for spec_plan in plan.specs:
-        alias = spec_plan.removed or aliases[spec_plan.name]
-        entry = project.registry.live(spec_plan.name, alias)
-        rows.append(
-            {
-                "name": spec_plan.name,
-                "wanted": None if spec_plan.removed else spec_plan.version,
-                "alias": alias,
-                "live": entry.version if entry else None,
-                "since": entry.deployed.isoformat(timespec="seconds") if entry else None,
-                "state": _state(spec_plan, entry),
-            }
-        )
+    look = look_at(project, specs)
+    rows = [_row(plan, look.alias_of(plan), look.registry) for plan in look.plan.specs]
+    with Narrator() as narrator:
+        drifts = find_drift(look, Prober() if probe else None, full=full, report=narrator.report)
     if as_json:
-        click.echo(json.dumps({"format_version": "1.0", "specs": rows}, indent=2))
-        return
-    for line in columns([_cells(row) for row in rows]):
-        click.echo(line)
+        shown = {"format_version": "1.0", "specs": rows, "drift": [asdict(drift) for drift in drifts]}
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+    else:
+        for line in [*columns([_cells(row) for row in rows]), *_told(drifts)]:
+            click.echo(line)
+    return DRIFTED if drifts and detailed_exitcode else 0
+
+
+def _row(plan: SpecPlan, alias: str, registry: RegistryReader) -> dict[str, str | None]:
+    entry = registry.live(plan.name, alias)
+    return {
+        "name": plan.name,
+        "wanted": None if plan.removed else plan.version,
+        "alias": alias,
+        "live": entry.version if entry else None,
+        "since": entry.deployed.isoformat(timespec="seconds") if entry else None,
+        "state": _state(plan, entry),
+    }
+
+
+def _told(drifts: list[Drift]) -> Iterator[str]:
+    """Yield what has drifted, below the table."""
+    if drifts:
+        yield ""
+        yield f"Drift: {len(drifts)} finding{'' if len(drifts) == 1 else 's'}"
+    for drift in drifts:
+        yield f"! {drift.where}  {drift.code}: {drift.what}"
+        yield f"    {drift.remedy}"
 
 
 def _cells(row: dict[str, str | None]) -> list[str]:

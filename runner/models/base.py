@@ -99,6 +99,15 @@ def resolve_base(
     raise SpecError([Problem(f"{what} {uri} is not pinned in data.lock", where, "run `gitune data lock`")])
 
 
+def read_digest(uri: str, root: Path, file_roots: Sequence[str], index: FileIndex) -> str:
+    """Return the digest of a model that lies on this machine; a file that did not change is not read again.
+
+    Raises:
+        GituneError: when it is not there.
+    """
+    return _digest(uri, _find(parse_uri(uri), root, file_roots), index.digest).digest
+
+
 def pin_base(uri: str, root: Path, file_roots: Sequence[str] = ()) -> Pin:
     """Find a base model, downloading it if need be, and return the pin that `gitune data lock` writes."""
     from runner.spec.lock import Pin

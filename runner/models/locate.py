@@ -69,6 +69,11 @@ def package_file(uri: BaseUri) -> Path:
     raise GituneError(f"Python package {uri.name} has no file {uri.rest}", hint=f"it lies in {folders[0]}")
 
 
+def package_is_here(uri: BaseUri) -> bool:
+    """Return whether the package that a model comes with is installed on this machine."""
+    return importlib.util.find_spec(uri.name) is not None
+
+
 def local_path(uri: BaseUri, root: Path, file_roots: Sequence[str]) -> Path:
     """Return the path of a file:// base: inside the repository or one of the policy's roots, links followed."""
     path = (root / uri.rest).resolve()

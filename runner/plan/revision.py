@@ -133,7 +133,7 @@ def specs_at(touched: Touched, commit: str, names: Collection[str]) -> Iterator[
         for name in sorted(_folders(tree)):
             try:
                 loaded = load_spec(tree / SPECS / name / FILE_NAME, tree)
-                subjects[name] = _subject(loaded, config, index, _base_root(loaded, touched, commit))
+                subjects[name] = read_subject(loaded, config, index, _base_root(loaded, touched, commit))
             except GituneError as error:
                 problems[name] = _first_line(error)
         yield Found(config, subjects, problems)
@@ -158,7 +158,7 @@ def _on_local_bases(root: Path, changed: Collection[str]) -> set[str]:
         for line in file.read_text(errors="replace").splitlines():
             # The line alone, not the whole spec: this is asked of every spec of the repository.
             key, _, value = line.partition(":")
-            base = _local_base(value.split(" #")[0].strip(" \"'"))
+            base = local_base(value.split(" #")[0].strip(" \"'"))
             if key.strip() == "base_model" and base and _any_below(base, changed):
                 found.add(file.parent.name)
     return found
@@ -174,7 +174,7 @@ def _are_programs(root: Path, changed: Collection[str]) -> bool:
         return False
 
 
-def _local_base(uri: str) -> str | None:
+def local_base(uri: str) -> str | None:
     """Return the repository path of a `file://` base; None for any other."""
     return os.path.normpath(uri.removeprefix(_LOCAL)) if uri.startswith(_LOCAL) else None
 
@@ -208,15 +208,25 @@ def _linked(source: Path, target: Path) -> bool:
 
 def _base_root(loaded: LoadedSpec, touched: Touched, commit: str) -> Path:
     """Return where a `file://` base is read: in the commit where it differs, else where it lies; few are in git."""
-    base = _local_base(loaded.spec.base_model)
+    base = local_base(loaded.spec.base_model)
     if base is None or not _any_below(base, touched.paths):
         return touched.root
     _write(touched, commit, [base], loaded.root)
     return loaded.root
 
 
-def _subject(loaded: LoadedSpec, config: Config, index: FileIndex, base_root: Path) -> Subject:
-    """Gather what keys are made of. Whether the spec could be judged and served is not asked of the past."""
+def read_subject(loaded: LoadedSpec, config: Config, index: FileIndex, base_root: Path) -> Subject:
+    """Gather what keys are made of. Whether the spec could be judged and served is not asked of the past.
+
+    Args:
+        loaded: a spec of some commit.
+        config: the configuration that counts for it.
+        index: digests of files that have not changed.
+        base_root: where `file://` models are read.
+
+    Raises:
+        SpecError: when a file, pattern or pin is missing.
+    """
     lock, roots = load_lock(loaded.folder), config.policy.file_roots
     base = resolve_base(loaded.spec.base_model, lock, base_root, roots, index, loaded.where("base_model"))
     return Subject(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import runner
-from runner.errors import GituneError, RegistryError, SpecError
+from runner.errors import DataError, GituneError, RegistryError, SpecError
 from runner.executors.local import LocalExecutor
 from runner.models.memory import training_memory
 from runner.plan.build import build_plan
@@ -105,6 +105,7 @@ class _End:
 
     state: State
     reason: str = ""
+    data_refused: bool = False
 
 
 def _removed(name: str) -> ProposedSpec:
@@ -123,13 +124,14 @@ def _proposed(planned: SpecPlan, subject: Subject | None, ground: Ground) -> Pro
             told = {"report": gather_report(walk), "declared": declared_words(subject.contract)}
             return proposed.model_copy(update={"state": "judged", **told})
     except GituneError as error:
-        end = _End("failed", str(error))
+        end = _End("failed", str(error), data_refused=isinstance(error, DataError))
     found = ground.running.get(planned.name) or ground.running.get(EVERY_SPEC) or Running()
     if end.state == "waiting":
         state: State = "running" if found != Running() else "missing" if ground.ended else "waiting"
         end = _End(state, end.reason)
     at_it = found if end.state == "running" else Running()
-    told = {"state": end.state, "reason": end.reason, "since": at_it.since, "run_url": at_it.url}
+    told = {"state": end.state, "reason": end.reason, "data_refused": end.data_refused}
+    told |= {"since": at_it.since, "run_url": at_it.url}
     return proposed.model_copy(update=told)
 
 

@@ -63,6 +63,8 @@ class ProposedSpec(ReportPart):
     """Words that its output format allows, such as labels: readable also where rows are masked."""
     reason: str = ""
     """Why it waits, is missing, blocked or failed: what, where, what to do."""
+    data_refused: bool = False
+    """Whether it failed by a data check."""
     since: datetime | None = None
     """When the run that is at it began, UTC."""
     run_url: str | None = None
@@ -76,6 +78,15 @@ class ProposedSpec(ReportPart):
         if self.state in _FAILING or (self.state == "judged" and not (self.report and self.report.releasable)):
             return "failure"
         return "success"
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing stands in the way; 3 gates FAIL, 4 INCONCLUSIVE, 5 a data check failed, 1 anything else."""
+        if self.conclusion == "success":
+            return 0
+        if self.state == "judged" and self.report is not None:
+            return 3 if self.report.outcome == "FAIL" else 4
+        return 5 if self.data_refused else 1
 
 
 class Proposal(ReportPart):
@@ -111,3 +122,9 @@ class Proposal(ReportPart):
         if "pending" in ends or not all(change.settled for change in self.bar):
             return "pending"
         return "success"
+
+    @property
+    def exit_code(self) -> int:
+        """What a job ends with, the first of 1, 5, 3, 4 that occurs; who must agree is for the forge to say."""
+        codes = {1} if self.faults else {spec.exit_code for spec in self.specs}
+        return next((code for code in (1, 5, 3, 4) if code in codes), 0)

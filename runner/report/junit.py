@@ -20,8 +20,15 @@ _UNWRITABLE = re.compile("[\ufffe\uffff]")
 
 def render_junit(report: Report) -> str:
     """Render every gate as a test case."""
+    root = root_element()
+    add_report(root, report)
+    return written(root)
+
+
+def add_report(root: Element, report: Report) -> None:
+    """Add a report's suite to others."""
     outcomes = [verdict.outcome for verdict in report.verdicts]
-    suite, root = _suite(f"{report.name} {report.version}", len(outcomes))
+    suite = _suite(root, f"{report.name} {report.version}", len(outcomes))
     suite.set("failures", str(outcomes.count("FAIL")))
     suite.set("skipped", str(outcomes.count("INCONCLUSIVE")))
     properties = SubElement(suite, "properties")
@@ -32,23 +39,37 @@ def render_junit(report: Report) -> str:
         _case(suite, report.name, verdict)
     said = [decision_words(report), headline_words(report), f"{changes_words(report.changes)} against base"]
     SubElement(suite, "system-out").text = _text("\n".join([*said, *report.notes, report.next_step]))
-    return _xml(root)
 
 
 def render_junit_error(name: str, error: GituneError) -> str:
     """Render an evaluation of which there is nothing to report, as an error."""
-    suite, root = _suite(name, 1)
+    root = root_element()
+    add_error(root, name, type(error).__name__, error.message, error.hint)
+    return written(root)
+
+
+def add_error(root: Element, name: str, kind: str, message: str, hint: str = "") -> None:
+    """Add a suite of which there is nothing to report but what went wrong."""
+    suite = _suite(root, name, 1)
     suite.set("errors", "1")
     case = SubElement(suite, "testcase", classname=_text(name), name="evaluation")
-    found = SubElement(case, "error", message=_text(error.message), type=type(error).__name__)
-    found.text = _text(error.hint or error.message)
-    return _xml(root)
+    SubElement(case, "error", message=_text(message), type=kind).text = _text(hint or message)
 
 
-def _suite(name: str, tests: int) -> tuple[Element, Element]:
-    root = Element("testsuites", name="gitune")
+def add_pass(root: Element, name: str, said: str) -> None:
+    """Add a suite of what needed no gates."""
+    case = SubElement(_suite(root, name, 1), "testcase", classname=_text(name), name="evaluation")
+    SubElement(case, "system-out").text = _text(said)
+
+
+def root_element() -> Element:
+    """Return what suites are added to."""
+    return Element("testsuites", name="gitune")
+
+
+def _suite(root: Element, name: str, tests: int) -> Element:
     counts = {"tests": str(tests), "failures": "0", "errors": "0", "skipped": "0"}
-    return SubElement(root, "testsuite", {"name": _text(name), **counts}), root
+    return SubElement(root, "testsuite", {"name": _text(name), **counts})
 
 
 def _case(suite: Element, name: str, verdict: Verdict) -> None:
@@ -65,6 +86,7 @@ def _text(text: str) -> str:
     return _UNWRITABLE.sub("\ufffd", clean(text))
 
 
-def _xml(root: Element) -> str:
+def written(root: Element) -> str:
+    """Return the document."""
     indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{tostring(root, encoding="unicode")}\n'

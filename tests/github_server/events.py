@@ -40,7 +40,9 @@ class Events(Hub):
             "GITHUB_ACTOR": payload.get("sender", {}).get("login", "ada"),
             "GITHUB_TOKEN": token,
         }
-        return {**variables, "GITUNE_APP_TOKEN": app_token} if app_token else variables
+        if app_token:
+            variables |= {"GITUNE_APP_TOKEN": app_token, "GITUNE_APP_SLUG": self.tokens[app_token].app or ""}
+        return variables
 
     @property
     def scratch(self) -> Path:

@@ -1,0 +1,100 @@
+"""`gitune ci`: what a merge request changes, trained if asked for, judged, and told, on any CI system."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from runner import git
+from runner.cli.configuration import CONFIG_FROM, config_at
+from runner.cli.namespaces import NAMESPACE
+from runner.cli.planning import make
+from runner.cli.project import Project, cache_folder, open_project
+from runner.cli.running import account_for, run_plan
+from runner.errors import UsageError
+from runner.plan.cost import refuse_over_budget
+from runner.plan.request import Request
+from runner.proposals.context import CommentContext
+from runner.proposals.ground import Ground
+from runner.proposals.judge import judge
+from runner.proposals.markdown import render_comment
+from runner.proposals.model import Proposal
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+BASES = ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "GITHUB_BASE_REF", "BITBUCKET_PR_DESTINATION_BRANCH", "CHANGE_TARGET")
+"""Variables in which CI systems name what is merged into: GitLab, GitHub, Bitbucket, Jenkins."""
+
+
+@click.command()
+@click.option("--base", metavar="REF", help="What it is compared with; default: what the CI system says, else main.")
+@click.option("--train", is_flag=True, help="First run what is missing, through the gates.")
+@click.option("--markdown", type=FILE, help="Write the comment to FILE.")
+@click.option("--junit", type=FILE, help="Write the verdicts to FILE as JUnit XML.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdicts as JSON.")
+@NAMESPACE
+@click.pass_obj
+def ci(
+    directory: Path,
+    base: str | None,
+    train: bool,
+    markdown: Path | None,
+    junit: Path | None,
+    as_json: bool,
+    namespace: str | None,
+) -> int:
+    """Judge what this branch changes from stored answers, with the configuration of its base.
+
+    Prints the comment as Markdown. Exits with 0 when nothing stands in the way, 3 or 4 as the gates do, 5 for a data
+    check, else 1. Code owners are listed and not asked: that is for the forge to do.
+    """
+    project = open_project(directory, namespace)
+    base = base or _base(project)
+    # Before anything reads it: a proposal chooses no store, programs or limits of its own.
+    os.environ.setdefault(CONFIG_FROM, base)
+    if train:
+        _train(project, base)
+    proposal = _judged(project, base)
+    told = render_comment(proposal, CommentContext(examples=project.config.report.examples or "full"))
+    if markdown is not None:
+        markdown.write_text(told, encoding="utf-8")
+    if junit is not None:
+        from runner.proposals.junit import render_junit
+
+        junit.write_text(render_junit(proposal), encoding="utf-8")
+    click.echo(proposal.model_dump_json(indent=2) if as_json else told)
+    return proposal.exit_code
+
+
+def _base(project: Project) -> str:
+    """Return what a CI system says that this is merged into, else the deploy branch, as the remote has it."""
+    said = next((value for name in BASES if (value := os.environ.get(name))), None)
+    named = said or project.config.policy.deploy_branch
+    found = next((ref for ref in (f"origin/{named}", named) if git.resolve_commit(project.root, ref)), None)
+    if found is None:
+        raise UsageError(f"git knows no {named} here", hint="fetch it (fetch-depth: 0), or name another with --base")
+    return found
+
+
+def _train(project: Project, base: str) -> None:
+    """Run what the verdicts need; what fails is told by them."""
+    planned = make(project, Request(base=base, through="gate"))
+    refuse_over_budget(planned.plan)
+    account_for(project, planned.plan, run_plan(project, planned, 1))
+
+
+def _judged(project: Project, base: str) -> Proposal:
+    with tempfile.TemporaryDirectory(prefix="gitune-ci-") as scratch:
+        ground = Ground(
+            root=project.root,
+            base_ref=base,
+            config=config_at(project.root, os.environ[CONFIG_FROM]),
+            cache=cache_folder(),
+            scratch=Path(scratch),
+            namespaces=[project.namespace] if project.namespace else [],
+            ended=True,
+        )
+        return judge(ground)
