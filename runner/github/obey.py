@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from github.IssueComment import IssueComment
 
 HELP = """\
-A line of a comment by somebody with write permission; `SHA` is the commit that you looked at, which must be the head still.
+A line of a comment by somebody with write permission; `SHA` is the commit you looked at, the head still.
 
 | command | does |
 | --- | --- |
@@ -41,7 +41,7 @@ A line of a comment by somebody with write permission; `SHA` is the commit that 
 | `/gitune approve SPEC@SHA why` | a code owner lets an INCONCLUSIVE verdict through; never a FAIL |"""
 
 
-class Refused(UsageError):
+class RefusalError(UsageError):
     """What is told to whoever gave the command; any other error is for the log of the run."""
 
 
@@ -73,7 +73,7 @@ def obey(desk: Desk, event: Event) -> str:
         comment.create_reaction("eyes")
     try:
         done = _done(desk, said, number, who)
-    except Refused as error:
+    except RefusalError as error:
         _refuse(desk, comment, number, error)
         return f"refused: {error}"
     except GituneError:
@@ -87,12 +87,12 @@ def obey(desk: Desk, event: Event) -> str:
 
 def _done(desk: Desk, said: Command | Misread, number: int, who: str) -> str:
     if isinstance(said, Misread):
-        raise Refused(said.why)
+        raise RefusalError(said.why)
     if said.verb == "help":
         return "help"
     pull = pull_request(desk.connection.repository, number)
     if not pull.open:
-        raise Refused("this pull request is not open")
+        raise RefusalError("this pull request is not open")
     for target in said.targets:
         _require_head(target, pull)
     asked = Asked(said, pull, who)
@@ -110,14 +110,14 @@ def _done(desk: Desk, said: Command | Misread, number: int, who: str) -> str:
 
 def _require_head(target: Target, pull: PullRequestRef) -> None:
     if not pull.head_sha.startswith(target.sha):
-        raise Refused(f"the head is {pull.head_sha[:12]} by now", hint="look at what was pushed, then name that")
+        raise RefusalError(f"the head is {pull.head_sha[:12]} by now", hint="look at what was pushed, then name that")
 
 
 def _retrain(desk: Desk, asked: Asked) -> str:
     pull, names = asked.pull, list(dict.fromkeys(target.spec for target in asked.command.targets))
     for name in names:
         if not _has_spec(desk, name, pull.head_sha):
-            raise Refused(f"there is no spec {name} at {pull.head_sha[:12]}")
+            raise RefusalError(f"there is no spec {name} at {pull.head_sha[:12]}")
     _dispatch(desk, RETRAIN, number=str(pull.number), sha=pull.head_sha, specs=" ".join(names))
     return f"training {', '.join(names)} of #{pull.number} at {pull.head_sha}"
 
@@ -137,11 +137,11 @@ def _approve(desk: Desk, asked: Asked) -> str:
     """Write an approval, bound to the scores as they are made here and now."""
     pull, (target,) = asked.pull, asked.command.targets
     if asked.who == pull.author:
-        raise Refused("the author of a pull request does not approve it", hint="ask another code owner")
+        raise RefusalError("the author of a pull request does not approve it", hint="ask another code owner")
     proposal, config = judge_pull_request(desk, pull)
     spec = next((one for one in proposal.specs if one.name == target.spec and one.state != "removed"), None)
     if spec is None:
-        raise Refused(f"this pull request changes no spec {target.spec}")
+        raise RefusalError(f"this pull request changes no spec {target.spec}")
     report = _approvable(spec)
     _require_owner(desk, asked, spec)
     registry = open_registry(config.store, desk.clone, desk.cache, config.cache.max_bytes)
@@ -153,16 +153,16 @@ def _approvable(spec: ProposedSpec) -> Report:
     """Return the report of what may be approved: thin evidence, and nothing worse.
 
     Raises:
-        Refused: for anything else.
+        RefusalError: for anything else.
     """
     report, name = spec.report, f"{spec.name} {spec.version}"
     if spec.state != "judged" or report is None:
-        raise Refused(f"{name} is not judged: it is {spec.state}", hint="the comment above says why")
+        raise RefusalError(f"{name} is not judged: it is {spec.state}", hint="the comment above says why")
     if report.outcome == "FAIL" or any(verdict.outcome == "FAIL" for verdict in report.verdicts):
         hint = "change the gate in the spec, where everybody sees it"
-        raise Refused(f"the gates of {name} say FAIL, which nobody approves", hint=hint)
+        raise RefusalError(f"the gates of {name} say FAIL, which nobody approves", hint=hint)
     if report.outcome != "INCONCLUSIVE" or report.releasable:
-        raise Refused(f"{name} needs no approval")
+        raise RefusalError(f"{name} needs no approval")
     return report
 
 
@@ -170,13 +170,13 @@ def _require_owner(desk: Desk, asked: Asked, spec: ProposedSpec) -> None:
     """Hold the person against CODEOWNERS of the base branch as it is now; nobody named there: who may write is enough.
 
     Raises:
-        Refused: for somebody else.
+        RefusalError: for somebody else.
     """
     path = spec.plan.file if spec.plan else f"specs/{spec.name}/spec.yaml"
     base = git.resolve_commit(desk.clone, f"refs/remotes/origin/{asked.pull.base_ref}")
     owners = owners_at(desk.clone, str(base)).of(path)
     if owners and not Approvals(desk.connection, asked.pull).owns(asked.who, owners):
-        raise Refused(
+        raise RefusalError(
             f"only a code owner of {path} approves {spec.name}",
             hint=f"CODEOWNERS names {' '.join(owners)}; members of teams are known only with an App's token",
         )
@@ -197,7 +197,7 @@ def _write(registry: Registry, asked: Asked, report: Report) -> None:
     try:
         registry.add_ruling(ruling)
     except ConflictError as error:
-        raise Refused("somebody else decided at the same moment", hint="say it again") from error
+        raise RefusalError("somebody else decided at the same moment", hint="say it again") from error
 
 
 def _dispatch(desk: Desk, workflow: str, **inputs: str) -> None:
@@ -206,7 +206,7 @@ def _dispatch(desk: Desk, workflow: str, **inputs: str) -> None:
         repository.get_workflow(file).create_dispatch(repository.default_branch, inputs, throw=True)
 
 
-def _refuse(desk: Desk, comment: IssueComment, number: int, error: Refused) -> None:
+def _refuse(desk: Desk, comment: IssueComment, number: int, error: RefusalError) -> None:
     words = f"{error.message[:1].upper()}{error.message[1:]}." + (f" {error.hint}." if error.hint else "")
     _answer(desk, comment, number, f"{sentence(words, 600)}\n\n{HELP}", "confused")
 
