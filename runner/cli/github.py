@@ -11,6 +11,7 @@ GITHUB_VERBS = {
     "deployments": "List the aliases that a merge moves.",
     "deploy": "After a merge: adopt, judge again, move an alias, tag and release.",
     "report": "Judge a pull request anew, and publish check and comment.",
+    "command": "Do what a comment with `/gitune` asks for.",
     "drift": "Look for drift, and keep one issue about it.",
 }
 

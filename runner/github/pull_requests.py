@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RETRAIN = ".github/workflows/retrain.yml"
 DEPLOY = ".github/workflows/deploy.yml"
+REPORT = ".github/workflows/report.yml"
 
 _QUEUE = re.compile(r"gh-readonly-queue/(?P<base>.+)/pr-(?P<number>[1-9]\d{0,9})-[0-9a-f]{40}")
 

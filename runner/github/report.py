@@ -103,7 +103,7 @@ def report_pull_request(desk: Desk, pull: PullRequestRef) -> Proposal:
         GituneError: when it could not be judged or told; the check says so where that was possible.
     """
     try:
-        proposal, config = _judged(desk, pull)
+        proposal, config = judge_pull_request(desk, pull)
     except GituneError as error:
         _could_not(desk, pull.head_sha, error)
         raise
@@ -149,7 +149,12 @@ def report_group(desk: Desk, group: MergeGroup) -> Proposal:
     return proposal
 
 
-def _judged(desk: Desk, pull: PullRequestRef) -> tuple[Proposal, Config]:
+def judge_pull_request(desk: Desk, pull: PullRequestRef) -> tuple[Proposal, Config]:
+    """Judge a pull request's head from stored answers, and return the configuration that it was judged by.
+
+    Raises:
+        GituneError: when nobody can tell.
+    """
     config = desk.config(pull.base_ref)
     with proposed_tree(desk.clone, f"refs/pull/{pull.number}/head", pull.head_sha, desk.variables) as tree:
         agreed, namespaces = Approvals(desk.connection, pull).of, [f"pr/{pull.number}"]

@@ -14,6 +14,7 @@ from datetime import datetime
 from pydantic import TypeAdapter, ValidationError
 
 from runner.proposals.model import Conclusion
+from runner.report.escape import clean
 from runner.report.parts import ReportPart
 
 MOST = 20
@@ -59,8 +60,14 @@ def read_history(body: str) -> list[PastVerdict]:
 
 def write_history(verdicts: Sequence[PastVerdict]) -> str:
     """Return the hidden line that keeps them."""
-    kept = [one.model_copy(update={"headline": one.headline[:HEADLINE]}) for one in verdicts[:MOST]]
+    kept = [_kept(one) for one in verdicts[:MOST]]
     return f"<!-- gitune:history {base64.urlsafe_b64encode(zlib.compress(_PAST.dump_json(kept))).decode()} -->"
+
+
+def _kept(one: PastVerdict) -> PastVerdict:
+    """Return it without half characters, which no JSON can hold, and no longer than a line."""
+    url = one.run_url and clean(one.run_url)
+    return one.model_copy(update={"sha": clean(one.sha), "headline": clean(one.headline)[:HEADLINE], "run_url": url})
 
 
 def with_verdict(now: PastVerdict, earlier: Sequence[PastVerdict]) -> list[PastVerdict]:
@@ -71,7 +78,7 @@ def with_verdict(now: PastVerdict, earlier: Sequence[PastVerdict]) -> list[PastV
     """
     first = now
     for one in earlier:
-        if _is_same(one, now) and one.headline == now.headline[:HEADLINE]:
+        if _is_same(one, now) and one.headline == _kept(now).headline:
             first = now.model_copy(update={"at": one.at, "run_url": one.run_url})
     past = [one for one in earlier if one.conclusion != "pending" and not _is_same(one, now)]
     return [first, *past][:MOST]

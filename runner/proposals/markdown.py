@@ -125,7 +125,7 @@ def _sections(specs: Sequence[ProposedSpec], room: int) -> tuple[list[str], int]
     some = [spec for spec in specs if spec.state not in ("idle", "removed")]
     count = min(len(some), max(room, 0) // LEAST)
     for left, spec in zip(range(count, 0, -1), some, strict=False):
-        text = spec_section(spec, room // left)
+        text = spec_section(spec, room // left, unfolded=len(some) == 1)
         if text is not None:
             told.append(text)
             room -= length(text)

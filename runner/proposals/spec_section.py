@@ -19,7 +19,7 @@ _FRAME = 200
 """Room for what wraps the parts and names those that were left out."""
 
 
-def spec_section(spec: ProposedSpec, room: int) -> str | None:
+def spec_section(spec: ProposedSpec, room: int, *, unfolded: bool = False) -> str | None:
     """Render a section within so many UTF-16 units; None where nothing of it fits, or there is nothing to say."""
     summary = inline(f"{spec.name} {spec.version}".strip() + f": {state_words(spec)}", 120)
     report = spec.report if spec.state == "judged" else None
@@ -33,7 +33,7 @@ def spec_section(spec: ProposedSpec, room: int) -> str | None:
         # Told only as far as the frame has room for it.
         named = ", ".join(missing)
         parts.append(f"Left out: {named if len(named) < _FRAME // 2 else f'{len(missing)} parts'}.")
-    return details(summary, "\n\n".join(parts))
+    return details(summary, "\n\n".join(parts), unfolded=unfolded)
 
 
 def _before(spec: ProposedSpec) -> Iterator[Section]:

@@ -31,7 +31,10 @@ _RANKS: Mapping[Conclusion, int] = {"failure": 0, "pending": 1, "success": 2}
 
 
 def decision(proposal: Proposal) -> str:
-    """Say what to do with it, in three words."""
+    """Say what to do with it, in a few words."""
+    failing = [spec for spec in proposal.specs if spec.conclusion == "failure"]
+    if failing and not proposal.faults and all(gates_word(spec) == "INCONCLUSIVE" for spec in failing):
+        return "Do not merge yet"
     return _DECISIONS[proposal.conclusion]
 
 
@@ -60,7 +63,7 @@ def _parts(proposal: Proposal) -> Iterator[str]:
 
 def gates_word(spec: ProposedSpec) -> str:
     """Say what the gates of a judged spec say: `PASS`, `FAIL`, or `INCONCLUSIVE` and why that may pass."""
-    report = spec.report
+    report = spec.report if spec.state == "judged" else None
     if report is None:
         return ""
     if report.outcome != "INCONCLUSIVE" or not report.releasable:

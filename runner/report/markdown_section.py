@@ -52,6 +52,6 @@ def length(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2 + 2
 
 
-def details(summary: str, body: str) -> str:
-    """Return a part that is folded away; the summary must be ours or escaped, the body already escaped."""
-    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
+def details(summary: str, body: str, *, unfolded: bool = False) -> str:
+    """Return a part that can be folded away; the summary must be ours or escaped, the body already escaped."""
+    return f"<details{' open' if unfolded else ''}><summary>{summary}</summary>\n\n{body}\n\n</details>"
