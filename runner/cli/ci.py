@@ -13,6 +13,7 @@ from runner.cli.configuration import CONFIG_FROM, config_at
 from runner.cli.namespaces import NAMESPACE
 from runner.cli.planning import make
 from runner.cli.project import Project, cache_folder, open_project
+from runner.cli.repository import find_root
 from runner.cli.running import account_for, run_plan
 from runner.errors import UsageError
 from runner.plan.cost import refuse_over_budget
@@ -30,7 +31,9 @@ BASES = ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "GITHUB_BASE_REF", "BITBUCKET_PR_DEST
 
 
 @click.command()
-@click.option("--base", metavar="REF", help="What it is compared with; default: what the CI system says, else main.")
+@click.option(
+    "--base", metavar="REF", help="What it is compared with; default: what the CI system says."
+)
 @click.option("--train", is_flag=True, help="First run what is missing, through the gates.")
 @click.option("--markdown", type=FILE, help="Write the comment to FILE.")
 @click.option("--junit", type=FILE, help="Write the verdicts to FILE as JUnit XML.")
@@ -51,10 +54,10 @@ def ci(
     Prints the comment as Markdown. Exits with 0 when nothing stands in the way, 3 or 4 as the gates do, 5 for a data
     check, else 1. Code owners are listed and not asked: that is for the forge to do.
     """
-    project = open_project(directory, namespace)
-    base = base or _base(project)
+    base = base or _base(find_root(directory))
     # Before anything reads it: a proposal chooses no store, programs or limits of its own.
     os.environ.setdefault(CONFIG_FROM, base)
+    project = open_project(directory, namespace)
     if train:
         _train(project, base)
     proposal = _judged(project, base)
@@ -69,13 +72,14 @@ def ci(
     return proposal.exit_code
 
 
-def _base(project: Project) -> str:
-    """Return what a CI system says that this is merged into, else the deploy branch, as the remote has it."""
+def _base(root: Path) -> str:
+    """Return what a CI system says that this is merged into, else the remote's default branch, else main."""
     said = next((value for name in BASES if (value := os.environ.get(name))), None)
-    named = said or project.config.policy.deploy_branch
-    found = next((ref for ref in (f"origin/{named}", named) if git.resolve_commit(project.root, ref)), None)
+    candidates = (f"origin/{said}", said) if said else ("origin/HEAD", "origin/main", "main")
+    found = next((ref for ref in candidates if git.resolve_commit(root, ref)), None)
     if found is None:
-        raise UsageError(f"git knows no {named} here", hint="fetch it (fetch-depth: 0), or name another with --base")
+        hint = "fetch it (fetch-depth: 0), or name another with --base"
+        raise UsageError(f"git knows no {said or 'origin/HEAD or main'} here", hint=hint)
     return found
 
 

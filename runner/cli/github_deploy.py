@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from runner.github.connection import Connection, connect
 from runner.github.merged import merged_by
 from runner.github.outputs import write_summary
 from runner.github.releases import publish
+from runner.github.snapshot_branch import BRANCH, SNAPSHOT, publish_snapshot
 from runner.plan.matrix import alias_of
 from runner.plan.request import Request
 from runner.registry.facts import Version
+from runner.registry.snapshot import write_snapshot
 from runner.report.deployed import deployed_markdown, release_markdown
 from runner.report.outcome import render_outcomes
 
@@ -78,13 +81,19 @@ def _commits(project: Project, planned: Planned) -> list[str]:
     return [*found]
 
 
-def _publish(project: Project, planned: Planned, connection: Connection, alias: str) -> list[str]:
-    """Tag and release every version that is live under the alias and is not yet."""
-    primary = {one.spec.name: one.spec.evaluation.primary for one in planned.subjects}
+def live_versions(project: Project, planned: Planned) -> list[tuple[Version, str]]:
+    """Return what is live of this repository's specs, each with its alias."""
     # A store may be shared: what no spec of this repository asks for is another's to tag.
-    live = [entry for entry in project.registry.deployed() if entry.alias == alias and entry.name in primary]
-    found = (project.registry.version(entry.name, entry.version) for entry in live if entry.version)
-    versions = [version for version in found if version is not None]
+    own = {one.spec.name for one in planned.subjects}
+    entries = [entry for entry in project.registry.deployed() if entry.version and entry.name in own]
+    found = ((entry, project.registry.version(entry.name, str(entry.version))) for entry in entries)
+    return [(version, entry.alias) for entry, version in found if version is not None]
+
+
+def _publish(project: Project, planned: Planned, connection: Connection, alias: str) -> list[str]:
+    """Tag and release every version that is live under the alias and is not yet; publish what the registry knows."""
+    primary = {one.spec.name: one.spec.evaluation.primary for one in planned.subjects}
+    versions = [version for version, place in live_versions(project, planned) if place == alias]
 
     def describe(version: Version) -> str:
         return release_markdown(version, primary[version.name], project.registry)
@@ -92,4 +101,9 @@ def _publish(project: Project, planned: Planned, connection: Connection, alias: 
     made = publish(connection.repository, versions, describe)
     for tag in made:
         click.echo(f"released: {tag}")
+    with tempfile.TemporaryDirectory(prefix="gitune-snapshot-") as folder:
+        file = Path(folder) / SNAPSHOT
+        write_snapshot(project.store, file)
+        if publish_snapshot(connection.repository, file.read_bytes()):
+            click.echo(f"published: {SNAPSHOT} on branch {BRANCH}")
     return made

@@ -50,6 +50,16 @@ class Published:
         return self.repository.get_git_tag(sha).object.sha if kind == "tag" else sha
 
 
+def unpublished(repository: Repository, versions: Sequence[Version]) -> list[Version]:
+    """Return the versions that lack a tag or a release.
+
+    Raises:
+        GituneError: when GitHub refuses.
+    """
+    published = Published(repository)
+    return [one for one in versions if tag_of(one) not in published.tags or tag_of(one) not in published.releases]
+
+
 def publish(repository: Repository, versions: Sequence[Version], describe: Callable[[Version], str]) -> list[str]:
     """Tag and release versions that are not; return the tags of the releases that were made.
 

@@ -95,7 +95,6 @@ def test_what_was_trained_starts_no_job_again(story):
     assert run.jobs() == {"what must run": True}, run.output
 
 
-@pytest.mark.xfail(strict=True, reason="the comment is not merged yet; take this mark away once it is")
 def test_it_is_judged_and_published_as_the_app(story):
     title = f"retrain {story.head}"
     event = story.after("retrain", "workflow_run", story.hub.git.commit("main"), "main", display_title=title)

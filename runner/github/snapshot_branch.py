@@ -1,0 +1,60 @@
+"""The registry's snapshot as a branch of its own: one commit without a past, one file, read by plans of forks."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from typing import TYPE_CHECKING
+
+from runner.github.connection import github_errors, status_of
+
+if TYPE_CHECKING:
+    from github.Repository import Repository
+
+BRANCH, SNAPSHOT = "gitune/registry", "registry.json.gz"
+
+
+def publish_snapshot(repository: Repository, data: bytes) -> bool:
+    """Move the branch to a commit with this snapshot; return False where the one that is there says the same.
+
+    Of two jobs that publish at the same time the later one wins: both read the registry after they had written to it.
+
+    Raises:
+        GituneError: when GitHub refuses.
+    """
+    from github import GithubException, InputGitTreeElement
+
+    with github_errors(f"publishing {SNAPSHOT} on {BRANCH}"):
+        if _facts(_published(repository)) == _facts(data):
+            return False
+        blob = repository.create_git_blob(base64.b64encode(data).decode(), "base64")
+        tree = repository.create_git_tree([InputGitTreeElement(SNAPSHOT, "100644", "blob", sha=blob.sha)])
+        commit = repository.create_git_commit("Publish what the registry knows", tree, [])
+        try:
+            repository.get_git_ref(f"heads/{BRANCH}").edit(commit.sha, force=True)
+        except GithubException as error:
+            if status_of(error) != 404:  # noqa: PLR2004 - HTTP: there is no such branch yet
+                raise
+            repository.create_git_ref(f"refs/heads/{BRANCH}", commit.sha)
+    return True
+
+
+def _published(repository: Repository) -> bytes:
+    from github import GithubException
+
+    try:
+        tree = repository.get_git_tree(BRANCH)
+    except GithubException as error:
+        if status_of(error) not in (404, 409, 422):
+            raise
+        return b""
+    sha = next((entry.sha for entry in tree.tree if entry.path == SNAPSHOT), None)
+    return base64.b64decode(repository.get_git_blob(sha).content) if sha else b""
+
+
+def _facts(packed: bytes) -> bytes:
+    """Return a snapshot without its first line, which says when it was made."""
+    try:
+        return gzip.decompress(packed).partition(b"\n")[2]
+    except (OSError, EOFError):
+        return b""

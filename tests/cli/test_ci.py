@@ -1,0 +1,102 @@
+"""`gitune ci`: any CI system plans, trains, judges and tells what a branch changes."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree as ET
+
+import pytest
+import yaml
+from repository import commit, committed_world, git, run
+from world import World
+
+from runner.cli.ci import BASES
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch) -> World:
+    for name in ("GITUNE_NAMESPACE", "GITUNE_CONFIG_FROM", *BASES):
+        monkeypatch.delenv(name, raising=False)
+    # What the verb sets for its own process must not reach the next test.
+    monkeypatch.setenv("GITUNE_CONFIG_FROM", "")
+    monkeypatch.delenv("GITUNE_CONFIG_FROM")
+    made = committed_world(tmp_path, monkeypatch)
+    assert run(made, "apply", "--yes") == 0
+    git(made, "checkout", "--quiet", "-b", "change")
+    return made
+
+
+def change(world, rate=0.002):
+    world.spec["version"], world.spec["training"]["learning_rate"] = "1.1.0", rate
+    commit(world, "another rate")
+
+
+def test_without_answers_it_says_what_lacks(world, capsys):
+    change(world)
+    capsys.readouterr()
+    assert run(world, "ci") == 1
+    shown = capsys.readouterr().out
+    assert "Do not merge" in shown
+    assert "learning_rate" in shown
+
+
+def test_it_trains_judges_and_tells(world, capsys, tmp_path):
+    change(world)
+    files = tmp_path / "comment.md", tmp_path / "verdicts.xml"
+    capsys.readouterr()
+    told = ("--markdown", str(files[0]), "--junit", str(files[1]))
+    assert run(world, "ci", "--train", "--namespace", "pr/3", *told) == 0
+    assert "Ready to merge" in capsys.readouterr().out
+    assert "PASS" in files[0].read_text()
+    suite = ET.parse(files[1]).getroot().find("testsuite")
+    assert (suite.get("name"), suite.get("failures"), suite.get("errors")) == ("bot 1.1.0", "0", "0")
+    # Nothing of it is main's.
+    git(world, "checkout", "--quiet", "main")
+    git(world, "merge", "--quiet", "change")
+    assert run(world, "apply", "--yes", "--no-train", "--adopt", "pr/3") == 0
+
+
+def test_a_worse_model_ends_it_with_3(world, capsys, tmp_path):
+    change(world, rate=0.5)
+    file = tmp_path / "verdicts.xml"
+    assert run(world, "ci", "--train", "--junit", str(file), "--json") == 3
+    found = json.loads(
+        capsys.readouterr().out.partition('{\n  "format_version"')[2].join(['{\n  "format_version"', ""])
+    )
+    assert found["specs"][0]["report"]["outcome"] == "FAIL"
+    assert ET.parse(file).getroot().find("testsuite").get("failures") != "0"
+
+
+def test_its_own_configuration_counts_for_nothing(world, capsys):
+    """The branch asks for another store and no floors; the base branch's are used."""
+    change(world)
+    config = world.root / "registry" / "config.yaml"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(yaml.safe_dump({"store": "elsewhere"}))
+    git(world, "add", "--force", "registry/config.yaml")
+    git(world, "commit", "--quiet", "--message", "another store")
+    assert run(world, "ci", "--train") == 0
+    assert not (world.root / "elsewhere").exists()
+    assert "registry/config.yaml" in capsys.readouterr().out
+
+
+def test_a_spec_that_does_not_load_is_told_with_its_place(world, capsys, tmp_path):
+    (world.root / "specs/bot/spec.yaml").write_text("name: [\n")
+    git(world, "commit", "--quiet", "--all", "--message", "break")
+    file = tmp_path / "verdicts.xml"
+    assert run(world, "ci", "--junit", str(file)) == 1
+    assert "specs/bot/spec.yaml:" in capsys.readouterr().out
+    assert "specs/bot/spec.yaml:" in file.read_text()
+
+
+def test_the_base_is_what_the_ci_system_says(world, capsys, monkeypatch):
+    change(world)
+    monkeypatch.setenv("CI_MERGE_REQUEST_DIFF_BASE_SHA", git(world, "rev-parse", "HEAD").strip())
+    assert run(world, "ci") == 0
+    assert "no spec changes" in capsys.readouterr().out.lower()
+
+
+def test_a_base_that_is_not_here_is_an_error(world, capsys, monkeypatch):
+    monkeypatch.setenv("GITHUB_BASE_REF", "nowhere")
+    assert run(world, "ci") == 64
+    assert "git knows no nowhere here" in capsys.readouterr().err
