@@ -53,7 +53,7 @@ def publish_check(
 
 def _own(connection: Connection, sha: str) -> CheckRun | None:
     runs = connection.repository.get_commit(sha).get_check_runs(check_name=NAME)
-    return next((run for run in runs if run.app.slug == connection.app), None)
+    return next((run for run in runs if run.app and run.app.slug == connection.app), None)
 
 
 def _says_so(known: CheckRun, state: dict[str, Any], output: dict[str, str]) -> bool:

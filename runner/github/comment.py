@@ -25,8 +25,8 @@ def find_comment(connection: Connection, number: int, marker: str) -> IssueComme
         GituneError: when GitHub refuses.
     """
     with github_errors(f"reading the comments of #{number}"):
-        comments = connection.repository.get_issue(number).get_comments()
-        own = [one for one in comments if one.user.login == connection.login and marker in (one.body or "")]
+        comments = connection.repository.get_pull(number).get_issue_comments()
+        own = [one for one in comments if one.user and one.user.login == connection.login and marker in one.body]
         for later in own[1:]:
             later.delete()
     return own[0] if own else None
@@ -55,7 +55,7 @@ def publish_comment(
                 return known
             try:
                 if known is None:
-                    return connection.repository.get_issue(number).create_comment(body)
+                    return connection.repository.get_pull(number).create_issue_comment(body)
                 known.edit(body)
             except GithubException as error:
                 if status_of(error) != _TOO_LONG or limit == LIMITS[-1]:

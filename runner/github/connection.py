@@ -21,7 +21,6 @@ ACTIONS = "github-actions"
 """Slug of the App whose token every job has as GITHUB_TOKEN."""
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
-_ATTEMPTS, _LONGEST_WAIT = 5, 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +59,18 @@ def connect(environ: Mapping[str, str]) -> Connection:
     app = _app(environ, own=bool(app_token))
     try:
         from github import Auth, Github
-        from github.GithubRetry import GithubRetry
+
+        from runner.github.patience import Patience
     except ImportError as error:
         raise UsageError("PyGithub is not installed", hint="pip install 'gitune[github]'") from error
-    retry = GithubRetry(
-        total=_ATTEMPTS, secondary_rate_wait=_LONGEST_WAIT / 2, max_rate_limit_wait=_LONGEST_WAIT, backoff_factor=0.5
-    )
     url = environ.get("GITHUB_API_URL") or "https://api.github.com"
     hub = Github(
-        auth=Auth.Token(token), base_url=url, per_page=100, timeout=30, retry=retry, seconds_between_requests=0
+        auth=Auth.Token(token),
+        base_url=url,
+        per_page=100,
+        timeout=30,
+        retry=Patience.usual(),
+        seconds_between_requests=0,
     )
     with github_errors(f"opening {name}"):
         login = f"{app}[bot]" if app else hub.get_user().login
@@ -102,8 +104,9 @@ def github_errors(doing: str) -> Iterator[None]:
     except GithubException as error:
         raise _refusal(doing, error) from None
     except RequestException as error:
-        # Its text may hold the URL; tokens travel in a header, never there.
-        raise TransientError(f"{doing}: GitHub cannot be reached ({type(error).__name__})", hint="run again") from None
+        # Tokens travel in a header, never in what these say.
+        reason = getattr(error.args[0] if error.args else None, "reason", None) or type(error).__name__
+        raise TransientError(f"{doing}: GitHub cannot be reached ({reason})", hint="run again") from None
 
 
 def status_of(error: BaseException) -> int | None:

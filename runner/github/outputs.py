@@ -19,10 +19,11 @@ def write_output(environ: Mapping[str, str], name: str, value: str) -> None:
 
 
 def write_summary(environ: Mapping[str, str], markdown: str) -> None:
-    """Add to the job's summary what fits into it."""
+    """Add to the job's summary what still fits into it, whole lines."""
     if path := environ.get("GITHUB_STEP_SUMMARY"):
-        data = markdown.encode(errors="replace")
-        if len(data) > SUMMARY_LIMIT:
-            data = data[: data.rfind(b"\n", 0, SUMMARY_LIMIT)] + b"\n"
         with Path(path).open("ab") as file:
-            file.write(data + b"\n")
+            file.write(_first_lines(f"{markdown}\n".encode(errors="replace"), SUMMARY_LIMIT - file.tell()))
+
+
+def _first_lines(data: bytes, limit: int) -> bytes:
+    return data if len(data) <= limit else data[: data.rfind(b"\n", 0, max(limit, 0)) + 1]

@@ -10,7 +10,8 @@ from runner.github.connection import github_errors
 if TYPE_CHECKING:
     from github.Repository import Repository
 
-_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
+# An underscore stands in the logins that enterprises manage.
+_LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 def may_write(repository: Repository, login: str) -> bool:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 RETRAIN = ".github/workflows/retrain.yml"
 DEPLOY = ".github/workflows/deploy.yml"
 REPORT = ".github/workflows/report.yml"
+RETRAINS = ("workflow_run", "workflow_dispatch")
+"""Events that start the default branch's retrain.yml; a pull request can have one of its own run by other events."""
 
+_DEPLOYS = ("push", "workflow_dispatch")
+_MERGED = re.compile(r"\(#([1-9]\d{0,9})\)$|^Merge pull request #([1-9]\d{0,9})\b", re.ASCII)
 _QUEUE = re.compile(r"gh-readonly-queue/(?P<base>.+)/pr-(?P<number>[1-9]\d{0,9})-[0-9a-f]{40}")
 
 
@@ -115,13 +119,15 @@ def _dispatched(repository: Repository, event: Event) -> list[PullRequestRef]:
 
 def _of_run(repository: Repository, event: Event) -> list[PullRequestRef] | MergeGroup:
     """Find what a run of another workflow was about. Its own list of pull requests is empty for forks."""
-    path = event.text("workflow_run", "path").partition("@")[0]
-    if path == DEPLOY:
-        return open_pull_requests(repository, repository.default_branch)
-    if event.text("workflow_run", "event") == "merge_group":
+    path, started_by = event.text("workflow_run", "path").partition("@")[0], event.text("workflow_run", "event")
+    if path == DEPLOY and started_by in _DEPLOYS:
+        # Nothing moved when it had only begun.
+        moved = event.text("action") == "completed"
+        return open_pull_requests(repository, repository.default_branch) if moved else []
+    if started_by == "merge_group":
         return _group(repository, event.text("workflow_run", "head_branch"), event)
     sha = event.text("workflow_run", "head_sha")
-    if path == RETRAIN:
+    if path == RETRAIN and started_by in RETRAINS:
         # It runs on the default branch, and names the commit that it trains.
         sha = event.text("workflow_run", "display_title").rpartition(" ")[2]
     if not is_sha(sha):
@@ -132,17 +138,25 @@ def _of_run(repository: Repository, event: Event) -> list[PullRequestRef] | Merg
 def _group(repository: Repository, branch: str, event: Event) -> MergeGroup | list[PullRequestRef]:
     sha = event.text("merge_group", "head_sha") or event.text("workflow_run", "head_sha")
     found = _QUEUE.fullmatch(branch)
-    if found is None or not is_sha(sha):
+    if found is None or not is_sha(sha) or found["base"] != repository.default_branch:
         return []
-    numbers = [int(found["number"])]
     with github_errors("reading a merge group"):
-        commits = [commit.sha for commit in repository.compare(found["base"], sha).commits]
-        others = {pull.head.sha: pull.number for pull in repository.get_pulls(state="open", base=found["base"])}
-    numbers += [number for sha, number in others.items() if sha in commits and number not in numbers]
-    return MergeGroup(sha, found["base"], tuple(numbers))
+        commits = {one.sha: one.commit.message for one in repository.compare(found["base"], sha).commits}
+        pulls = [*repository.get_pulls(state="open", base=found["base"])]
+    # A merge keeps a pull request's head; a squash or a rebase only names it. A name that lies adds records, all of
+    # which must verify, and no verdict.
+    named = {number for message in commits.values() for number in _named(message)}
+    others = [pull.number for pull in pulls if pull.head.sha in commits or pull.number in named]
+    last = int(found["number"])
+    return MergeGroup(sha, found["base"], (last, *sorted({*others} - {last}, reverse=True)))
+
+
+def _named(message: str) -> list[int]:
+    return [int(number) for found in _MERGED.findall(message.partition("\n")[0].rstrip()) for number in found if number]
 
 
 def _ref(pull: PullRequest) -> PullRequestRef:
     # The repository of a fork may be gone.
     same = pull.head.repo is not None and pull.head.repo.id == pull.base.repo.id
-    return PullRequestRef(pull.number, pull.head.sha, pull.base.ref, same, pull.user.login, pull.state == "open")
+    author = pull.user.login if pull.user else ""  # of an account that is gone
+    return PullRequestRef(pull.number, pull.head.sha, pull.base.ref, same, author, pull.state == "open")

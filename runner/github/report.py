@@ -6,7 +6,8 @@ Whatever event asks for it, the same is done from the same facts, so that events
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -31,6 +32,7 @@ from runner.proposals.markdown import MARKER, out_of_date, render_comment
 from runner.proposals.model import Proposal
 from runner.proposals.summary import render_summary
 from runner.proposals.words import headline
+from runner.report.escape import fence
 from runner.spec.config import CONFIG_FILE, Config, parse_config
 
 WEAKER = (
@@ -102,23 +104,22 @@ def report_pull_request(desk: Desk, pull: PullRequestRef) -> Proposal:
     Raises:
         GituneError: when it could not be judged or told; the check says so where that was possible.
     """
-    try:
+    with _told_if_not_judged(desk, pull.head_sha):
         proposal, config = judge_pull_request(desk, pull)
-    except GituneError as error:
-        _could_not(desk, pull.head_sha, error)
-        raise
-    known = find_comment(desk.connection, pull.number, MARKER)
-    now = pull_request(desk.connection.repository, pull.number)
-    context = CommentContext(
-        run_url=desk.run_url,
-        history=read_history(known.body) if known else [],
-        stale=now.head_sha if now.head_sha != pull.head_sha else None,
-        examples=desk.examples(config),
-        commands=True,
-        at=datetime.now(UTC),
-    )
-    _check(desk, proposal, context)
-    if now.open:
+        known = find_comment(desk.connection, pull.number, MARKER)
+        history = read_history(known.body) if known else []
+        now = pull_request(desk.connection.repository, pull.number)
+        context = CommentContext(
+            run_url=desk.run_url,
+            history=history,
+            stale=now.head_sha if now.head_sha != pull.head_sha else None,
+            examples=desk.examples(config),
+            commands=True,
+            at=datetime.now(UTC),
+        )
+        _check(desk, proposal, context)
+    # A newer commit that was told while this one was judged keeps its place.
+    if now.open and not (context.stale and history and history[0].sha == context.stale):
         publish_comment(
             desk.connection, pull.number, known, lambda limit: render_comment(proposal, replace(context, limit=limit))
         )
@@ -132,17 +133,14 @@ def report_group(desk: Desk, group: MergeGroup) -> Proposal:
     Raises:
         GituneError: when it could not be judged or told; the check says so where that was possible.
     """
-    pulls = [pull_request(desk.connection.repository, number) for number in group.numbers]
-    try:
+    with _told_if_not_judged(desk, group.head_sha):
+        pulls = [pull_request(desk.connection.repository, number) for number in group.numbers]
         config = desk.config(group.base_ref)
         namespaces = [f"pr/{number}" for number in group.numbers]
         with proposed_tree(desk.clone, group.head_sha, group.head_sha, desk.variables) as tree:
             proposal = _judge(desk, tree, group.base_ref, config, namespaces, _any_of(desk, pulls), ended=True)
-    except GituneError as error:
-        _could_not(desk, group.head_sha, error)
-        raise
-    context = CommentContext(run_url=desk.run_url, examples=desk.examples(config), at=datetime.now(UTC))
-    _check(desk, proposal, context)
+        context = CommentContext(run_url=desk.run_url, examples=desk.examples(config), at=datetime.now(UTC))
+        _check(desk, proposal, context)
     write_summary(
         desk.environ, f"## {', '.join(f'#{n}' for n in group.numbers)}\n\n{render_summary(proposal, context)}"
     )
@@ -203,8 +201,13 @@ def _check(desk: Desk, proposal: Proposal, context: CommentContext) -> None:
     publish_check(desk.connection, proposal.head, proposal.conclusion, headline(proposal), summary, context.run_url)
 
 
-def _could_not(desk: Desk, sha: str, error: GituneError) -> None:
-    """Turn the check red where nobody could judge: a green one of before would be a lie by now."""
-    publish_check(
-        desk.connection, sha, "failure", "It could not be judged", f"```\n{str(error)[:4000]}\n```", desk.run_url
-    )
+@contextmanager
+def _told_if_not_judged(desk: Desk, sha: str) -> Iterator[None]:
+    """Turn the check red where the block fails, whatever the reason: a green one of before would be a lie by now."""
+    try:
+        yield
+    except Exception as error:
+        # What is no error of ours may say anything, so only its kind is published; the job's log has the rest.
+        said = str(error) if isinstance(error, GituneError) else f"gitune failed: {type(error).__name__}"
+        publish_check(desk.connection, sha, "failure", "It could not be judged", fence(said[:4000]), desk.run_url)
+        raise

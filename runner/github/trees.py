@@ -2,8 +2,8 @@
 
     with proposed_tree(repository_root, ["refs/pull/12/head"], sha, credentials) as folder: ...
 
-Hooks, submodules, file system monitors and signing programs stay off; a `.gitattributes` can only name filters that the
-machine's own configuration defines.
+Hooks and submodules stay off. A `.gitattributes` can only name filters that the machine's own configuration defines; of
+those Git LFS would ask whom the proposal's `.lfsconfig` names, so it fetches nothing, as in the jobs that train.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def proposed_tree(root: Path, ref: str, sha: str, variables: Mapping[str, str]) 
 
 
 def _call(root: Path, *arguments: str) -> None:
-    done = git.call_git(root, [*_SAFE, *arguments])
+    done = git.call_git(root, [*_SAFE, *arguments], variables={"GIT_LFS_SKIP_SMUDGE": "1"})
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()[-300:]
         raise GituneError(f"git {arguments[0]} {arguments[1]} failed: {said}")
