@@ -155,10 +155,6 @@ def test_the_deploy_branch_is_the_configured_one():
     assert parse("plan")["on"]["pull_request"]["branches"] == [branch]
 
 
-# Verbs that other parts of this issue bring; whoever merges the last of a workflow takes its name away here.
-NOT_YET = {"command"}
-
-
 def calls(name):
     """The words of every call of gitune in a workflow, and all flags that its script spells out."""
     for step in steps(name):
@@ -167,13 +163,7 @@ def calls(name):
             yield shlex.split(call), set(re.findall(r"(?<=[\s(])--[a-z][a-z-]*", script))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(n, marks=pytest.mark.xfail(strict=True, reason="not merged yet")) if n in NOT_YET else n
-        for n in SHIPPED
-    ],
-)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_verb_and_flag_exists(name):
     found = list(calls(name))
     assert found
