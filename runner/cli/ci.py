@@ -31,9 +31,7 @@ BASES = ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "GITHUB_BASE_REF", "BITBUCKET_PR_DEST
 
 
 @click.command()
-@click.option(
-    "--base", metavar="REF", help="What it is compared with; default: what the CI system says."
-)
+@click.option("--base", metavar="REF", help="What it is compared with; default: what the CI system says.")
 @click.option("--train", is_flag=True, help="First run what is missing, through the gates.")
 @click.option("--markdown", type=FILE, help="Write the comment to FILE.")
 @click.option("--junit", type=FILE, help="Write the verdicts to FILE as JUnit XML.")
