@@ -41,7 +41,7 @@ class Patience(GithubRetry):
             RateLimitExceededExceedsMaxWait: when the next one would come too late.
         """
         began = time.monotonic() if self.began is None else self.began
-        following = super().increment(method, url, response, *rest, **named)
+        following: Any = super().increment(method, url, response, *rest, **named)
         pause = (following.get_retry_after(response) if response is not None else None) or following.get_backoff_time()
         if time.monotonic() + pause - began > LONGEST:
             status = 0 if response is None else response.status
