@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from pathlib import Path
 
 import click
@@ -50,5 +51,9 @@ def report(directory: Path) -> int:
         except GituneError as error:
             # The others have nothing to do with it.
             click.echo(f"#{pull.number}: {error}", err=True)
+            failed = 1
+        except Exception:  # noqa: BLE001 - told, and the job fails
+            # Nor with a fault of ours: its check is red by now, and whoever mends it needs all of this.
+            click.echo(f"#{pull.number}:\n{traceback.format_exc()}", err=True)
             failed = 1
     return failed
