@@ -30,7 +30,7 @@ def test_a_value_is_what_it_should_be_or_nothing(payload, path):
     ("value", "number"),
     [
         (7, 7), ("7", 7), (0, None), (-7, None), ("07", None), ("7\n", None), (" 7", None), ("7; id", None),
-        (True, None), (7.0, None), ("٧", None), ("1" * 11, None), ([7], None), (None, None),
+        (True, None), (7.0, None), ("\u0667", None), ("1" * 11, None), ([7], None), (None, None),
     ],
 )  # fmt: skip
 def test_numbers(value, number):
@@ -39,7 +39,14 @@ def test_numbers(value, number):
 
 @pytest.mark.parametrize(
     ("text", "right"),
-    [("a" * 40, True), ("A" * 40, False), ("a" * 39, False), ("a" * 40 + "\n", False), ("", False), ("٧" * 40, False)],
+    [
+        ("a" * 40, True),
+        ("A" * 40, False),
+        ("a" * 39, False),
+        ("a" * 40 + "\n", False),
+        ("", False),
+        ("\u0667" * 40, False),
+    ],
 )
 def test_commits(text, right):
     assert is_sha(text) is right
