@@ -67,7 +67,7 @@ class Created:
 
 def default_name(paths: Sequence[Path], folder: Path) -> str:
     """Propose a spec's name: that of the data, or of the folder where data is called what all data is called."""
-    for text in (paths[0].stem if len(paths) == 1 else "", paths[0].resolve().parent.name, folder.resolve().name):
+    for text in (paths[0].stem if len(paths) == 1 else "", folder.resolve().name, paths[0].resolve().parent.name):
         name = re.sub(r"[^a-z0-9]+", "-", text.lower())[:60].strip("-")
         if name and name not in _NAMELESS:
             return name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.contract.json_schema import DIALECT
@@ -17,6 +17,15 @@ _SEEN = 4
 _MOST_KEYS = 100
 """Keys above which an object is a dictionary, whose keys are data."""
 _DEEPEST = 8
+_TYPES: Mapping[type, str] = {
+    bool: "boolean",
+    type(None): "null",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
 
 
 def schema_of(answers: Sequence[dict[str, Any]], title: str) -> dict[str, Any]:
@@ -67,18 +76,4 @@ def _of_type(name: str, values: Sequence[Any], depth: int) -> dict[str, Any]:
 
 
 def _type(value: Any) -> str:
-    match value:
-        case bool():
-            return "boolean"
-        case None:
-            return "null"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
+    return _TYPES[type(value)]

@@ -100,9 +100,10 @@ def _told(sample: Sample, settings: Settings, parts: Counter[Part]) -> list[str]
     dropped = f", {repeated:,} of them repeated and left out" if repeated else ""
     task, gates = settings["evaluation.task"], settings["evaluation.gates"].value
     label = settings.get("dataset.label")
-    rows = f"{parts['train']:,} to train on, {parts['validation']:,} to choose the best epoch, {parts['test']:,} to test on"
+    uses: dict[Part, str] = {"train": "to train on", "validation": "to choose the best epoch", "test": "to test on"}
+    divided = ", ".join(f"{parts[part]:,} {use}" for part, use in uses.items())
     return [
-        f"{sample.rows:,} rows of format {sample.shape}{dropped}: {rows}",
+        f"{sample.rows:,} rows of format {sample.shape}{dropped}: {divided}",
         f"{task.value}: {task.why}{f'; label: {label.value}' if label else ''}",
         f"measured by {', '.join(settings['evaluation.metrics'].value)}",
         *(f"gate: {_gate(gate)}{f' ({gate.why})' if gate.why else ''}" for gate in gates),

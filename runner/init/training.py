@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from runner.data.rows import Example, number_rows, text_of
 from runner.data.split import PARTS, Part, part_of
@@ -16,6 +17,10 @@ _SMALL = 1e9
 _SEEDS = range(42, 142)
 _FEW, _MANY = 200, 10_000
 _TEST_ROWS, _VALIDATION_ROWS = 2_000, 1_000
+_EPOCHS = {200: 5, 2_000: 3, 10_000: 2, math.inf: 1}
+"""Passes over fewer rows than the key."""
+_BATCHES = {500: 4, 5_000: 8, math.inf: 16}
+"""Rows in a step, of fewer rows than the key."""
 _CONTEXT = 64
 """Tokens that a chat template adds to a row."""
 
@@ -47,8 +52,7 @@ def propose_training(examples: Sequence[Example], rows: int, base_model: str) ->
         rows: those of them that are trained on.
         base_model: its URI, which often says how large the model is.
     """
-    epochs = 5 if rows < 200 else 3 if rows < 2_000 else 2 if rows < 10_000 else 1
-    batch = 4 if rows < 500 else 8 if rows < 5_000 else 16
+    epochs, batch = _of(rows, _EPOCHS), _of(rows, _BATCHES)
     small = (parameters(base_model) or 2 * _SMALL) < _SMALL
     rate = Setting(1e-3, "high, as a small model needs it") if small else Setting(2e-4, "what LoRA usually takes")
     longest = max(tokens_at_most(example) for example in examples) + _CONTEXT
@@ -81,6 +85,10 @@ def parameters(uri: str) -> float | None:
 def tokens_at_most(example: Example) -> int:
     """Return a number of tokens that a row hardly exceeds with any tokenizer."""
     return sum(_tokens(text_of(message)) + 8 for message in example.messages) + _tokens(repr(example.tools or ""))
+
+
+def _of(rows: int, table: Mapping[float, int]) -> int:
+    return next(value for most, value in table.items() if rows < most)
 
 
 def _tokens(text: str) -> int:
