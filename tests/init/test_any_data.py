@@ -12,8 +12,8 @@ from newcomer import BASE, base_in, write_rows
 
 from runner.contract.contract import build_contract
 from runner.data.prepare import prepare
-from runner.evaluation.measurable import validate_measurable
 from runner.errors import DataError
+from runner.evaluation.measurable import validate_measurable
 from runner.init.create import Wish, create
 from runner.init.sample import read_sample
 from runner.spec.load import load_spec
