@@ -42,6 +42,8 @@ def test_a_green_check_that_has_to_wait_again_is_green_no_more(hub, sha):
     assert told(hub, sha) == [("gitune", "in_progress", None, "waits")]
     with pytest.raises(Exception, match="expected"):
         hub.merge(number)
+    # What has ended stays as it was: another run takes its place.
+    assert [run.conclusion for run in hub.all_checks.values()] == ["success", None]
 
 
 def test_a_check_of_another_app_is_not_ours(hub, sha):

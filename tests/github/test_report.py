@@ -170,7 +170,7 @@ def test_a_slow_report_of_an_old_commit_takes_no_place_from_the_new_one(world):
         asked = pull_request(connection.repository, number)
         # Its tree is at hand, and while it is judged a newer commit is pushed and told.
         world.spec["training"] |= BAD
-        patched.setattr(module, "_judged", push_meanwhile(world, number, patched))
+        patched.setattr(module, "judge_pull_request", push_meanwhile(world, number, patched))
         report_pull_request(desk, asked)
     assert world.hub.pull(number).head[:12] in world.comment(number).partition("\n\n")[0]
     assert world.conclusion(old) == "in_progress"
@@ -180,9 +180,9 @@ def test_a_slow_report_of_an_old_commit_takes_no_place_from_the_new_one(world):
 def push_meanwhile(world, number, patched):
     """Judge as ever, but let a newer commit be pushed, judged and told before the first judgement is handed back."""
 
-    def slow(desk, pull, judged=module._judged):
+    def slow(desk, pull, judged=module.judge_pull_request):
         found = judged(desk, pull)
-        patched.setattr(module, "_judged", judged)
+        patched.setattr(module, "judge_pull_request", judged)
         world.push("change")
         world.report(number)
         return found
