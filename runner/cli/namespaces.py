@@ -38,6 +38,8 @@ def seen_by_plan(project: Project, adopt: Sequence[str]) -> Registry:
     if not adopt:
         return project.registry
     _require_main(project)
+    if project.snapshot is not None:
+        raise UsageError("a snapshot holds nothing of pull requests to adopt", hint="drop --adopt")
     for namespace in adopt:
         check_namespace(namespace)
         if next(iter(project.store.list(namespace)), None) is None:

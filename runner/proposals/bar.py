@@ -17,6 +17,9 @@ from runner.spec.config import CONFIG_FILE
 GUARDED = (".github/", "runner/", CONFIG_FILE, *FILES)
 """Files and folders whose every change is one of the bar: they say what runs, with which keys, and who decides."""
 
+NAMED = 10
+"""Files of the same owners that are told by name."""
+
 _WORDS: dict[Flag, str] = {
     "gate_changed": "gates",
     "test_set_changed": "the test set",
@@ -53,7 +56,9 @@ def _change(what: str, path: str, owners: list[str], ground: Ground) -> BarChang
 
 
 def _together(paths: list[str]) -> str:
-    return paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+    """Name files that have the same owners: whoever agrees must see which they are, not only the first."""
+    shown = ", ".join(paths[:NAMED])
+    return shown if len(paths) <= NAMED else f"{shown} and {len(paths) - NAMED} more"
 
 
 def _flags(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from runner.report.markdown_section import Section
 from runner.report.model import Report
 from runner.report.plan_markdown import change_text, root_words
 from runner.report.table import table
+from runner.report.words import obstacle_words
 
 HEADER = ("spec", "action", "why", "time and cost", "metric (95 % bounds of the gain)", "format", "gates")
 
@@ -69,6 +70,10 @@ def _action(spec: ProposedSpec) -> str:
 
 
 def _why(spec: ProposedSpec) -> str:
+    """Say what stands in the way, else what changed: the plan of what was run already has no reason to run."""
+    if spec.report is not None and spec.state == "judged":
+        changed = "; ".join(change.words for change in spec.report.changed)
+        return changed if spec.report.releasable else obstacle_words(spec.report) or changed
     said = " ".join(spec.reason.split())
     if not said and spec.report is not None and spec.report.changed:
         # What was trained is reused by now: the plan knows no cause any more, but what it differs in is the cause.

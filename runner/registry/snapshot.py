@@ -5,15 +5,19 @@
 
 It holds every small object of main's (records, failures, versions, deployments, decisions, leases), the sizes of all
 blobs, and of blobs' bytes only the lists of files that trees are made of. What a plan says from it is what it would say
-from the store at that time, but that nobody verified bytes.
+from the store at that time, but that nobody verified bytes. Equal stores make equal files, but for the time in the
+first line.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import secrets
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,6 +25,7 @@ from typing import Any, NoReturn
 from runner.errors import RegistryError
 from runner.registry.artifacts import blob_key
 from runner.registry.listing import Listed
+from runner.registry.spread import spread
 from runner.registry.store import Store
 from runner.registry.trees import parse_manifest
 
@@ -32,37 +37,60 @@ LARGEST = 1 << 30
 FACTS = ("gitune.json", "records", "failures", "versions", "deployments", "decisions", "leases")
 BLOBS = "blobs"
 
+AFTER_SLASH = chr(ord("/") + 1)
+
 _MANIFEST = 1 << 20
 """Bytes; a tree whose list of files is longer is only known by its size."""
 
 
 def write_snapshot(store: Store, file: Path, now: datetime | None = None) -> int:
-    """Write a store's facts to a file; return how many objects it holds.
+    """Write a store's facts to a file, whole or not at all; return how many objects it holds.
 
     Raises:
         RegistryError: when the store cannot be read.
         TransientError: when it cannot be reached.
+        OSError: when the file cannot be written.
     """
-    count = 0
-    with file.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed:
-        for line in _lines(store, now or datetime.now(UTC)):
-            packed.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-            count += 1
+    count, unfinished = 0, file.with_name(f".{file.name}-{secrets.token_hex(8)}")
+    try:
+        with unfinished.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed:
+            for line in _lines(store, now or datetime.now(UTC)):
+                packed.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+                count += 1
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return count - 1
+
+
+def facts_of(store: Store) -> frozenset[str]:
+    """Return where a store has facts, but leases: what lies there never changes, so equal places mean equal facts."""
+    return frozenset(key for folder in FACTS if folder != "leases" for key in _keys(store, folder))
 
 
 def _lines(store: Store, now: datetime) -> Iterator[dict[str, Any]]:
     yield {"kind": KIND, "format_version": FORMAT, "made": now.isoformat(timespec="seconds")}
     trees: set[str] = set()
     for folder in FACTS:
-        keys = [folder] if "." in folder else sorted(store.list(folder))
-        for key in keys:
-            if (data := store.read(key)) is not None:
+        keys = sorted(_keys(store, folder))
+        for key, data in zip(keys, spread(store.read, keys), strict=True):
+            if data is not None:
                 trees |= {blob_key(digest) for digest in _trees(data)}
-                yield {"key": key, "data": data.decode()}
-    for listed in sorted(store.entries(BLOBS)):
-        manifest = _manifest(store, listed) if listed.key in trees else {}
-        yield {"key": listed.key, "size": listed.size, **manifest}
+                yield {"key": key, "data": _text(data)}
+    blobs = sorted(store.entries(BLOBS))
+    manifests = [listed.key for listed in blobs if listed.key in trees and listed.size <= _MANIFEST]
+    lists = dict(zip(manifests, spread(store.read, manifests), strict=True))
+    for listed in blobs:
+        yield {"key": listed.key, "size": listed.size, **_manifest(lists.get(listed.key))}
+
+
+def _keys(store: Store, folder: str) -> Iterable[str]:
+    return [folder] if "." in folder else store.list(folder)
+
+
+def _text(data: bytes) -> str:
+    """Return any bytes as text that JSON holds: a fact that was damaged must read as damaged from here, too."""
+    return data.decode(errors="surrogateescape")
 
 
 def _trees(fact: bytes) -> Iterator[str]:
@@ -81,15 +109,13 @@ def _trees(fact: bytes) -> Iterator[str]:
             waiting += value
 
 
-def _manifest(store: Store, listed: Listed) -> dict[str, str]:
-    """Return the bytes of a tree's list of files: without them nobody knows whether the tree is there."""
-    if listed.size > _MANIFEST or (data := store.read(listed.key)) is None:
-        return {}
-    try:
-        parse_manifest(data)
-    except RegistryError:
-        return {}  # rows, perhaps: nothing but names, sizes and digests is published
-    return {"data": data.decode()}
+def _manifest(data: bytes | None) -> dict[str, str]:
+    """Return a tree's list of files: without its bytes nobody knows whether the tree is there."""
+    # What is none may be rows: nothing but names, sizes and digests is published.
+    with suppress(RegistryError):
+        if data is not None and parse_manifest(data):
+            return {"data": _text(data)}
+    return {}
 
 
 def read_snapshot(file: Path) -> SnapshotStore:
@@ -99,17 +125,23 @@ def read_snapshot(file: Path) -> SnapshotStore:
         RegistryError: when it is no snapshot, is damaged, or was made by a newer release.
     """
     lines = _unpacked(file)
-    head = _parsed(next(lines, b""), file)
+    head = _parsed(next(lines, b""))
     if head.get("kind") != KIND or head.get("format_version") != FORMAT:
         raise RegistryError(
             f"{file} is no registry snapshot of this release", hint="`gitune registry snapshot` writes one"
         )
-    objects: dict[str, tuple[int, bytes | None]] = {}
-    for line in lines:
-        entry = _parsed(line, file)
-        data = entry["data"].encode() if "data" in entry else None
-        objects[entry["key"]] = (entry["size"] if "size" in entry else len(data or b""), data)
-    return SnapshotStore(objects, datetime.fromisoformat(head["made"]), str(file))
+    try:
+        objects = dict(map(_object, lines))
+        made = datetime.fromisoformat(head["made"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RegistryError(f"{file} is damaged", hint="fetch the snapshot again") from error
+    return SnapshotStore(objects, made, str(file))
+
+
+def _object(line: bytes) -> tuple[str, tuple[int, bytes | None]]:
+    entry = _parsed(line)
+    data = entry["data"].encode(errors="surrogateescape") if "data" in entry else None
+    return str(entry["key"]), (int(entry["size"]) if data is None else len(data), data)
 
 
 def _unpacked(file: Path) -> Iterator[bytes]:
@@ -125,14 +157,13 @@ def _unpacked(file: Path) -> Iterator[bytes]:
         raise RegistryError(f"{file} cannot be read: {error}", hint="fetch the snapshot again") from error
 
 
-def _parsed(line: bytes, file: Path) -> dict[str, Any]:
+def _parsed(line: bytes) -> dict[str, Any]:
+    """Return a line's object; of what is none an empty one, which lacks all that is asked of it."""
     try:
         entry = json.loads(line)
     except ValueError:
-        entry = None
-    if not isinstance(entry, dict) or not (("key" in entry) or ("kind" in entry)):
-        raise RegistryError(f"{file} is no registry snapshot, or is damaged", hint="fetch the snapshot again")
-    return entry
+        return {}
+    return entry if isinstance(entry, dict) else {}
 
 
 class SnapshotStore:
@@ -140,6 +171,8 @@ class SnapshotStore:
 
     def __init__(self, objects: dict[str, tuple[int, bytes | None]], made: datetime, name: str) -> None:
         self._objects, self.made, self._name = objects, made, name
+        # A plan lists thousands of folders, each with a handful of objects among a hundred thousand.
+        self._keys = sorted(objects)
 
     def __str__(self) -> str:
         return self._name
@@ -178,8 +211,10 @@ class SnapshotStore:
         self._refuse(key)
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Yield the keys below a folder, in no particular order."""
-        return (key for key in self._objects if key.startswith(f"{prefix.rstrip('/')}/"))
+        """Yield the keys below a folder, in order."""
+        folder = prefix.rstrip("/")
+        first, after = (bisect_left(self._keys, f"{folder}{end}") for end in ("/", AFTER_SLASH))
+        return iter(self._keys[first:after])
 
     def entries(self, prefix: str) -> Iterator[Listed]:
         """Yield the objects below a folder with their sizes; all are as old as the snapshot."""

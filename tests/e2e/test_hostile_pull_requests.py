@@ -351,6 +351,29 @@ def test_an_event_cannot_speak_for_another_pull_request(forge):
         assert forge.matrix("workflow_dispatch", bad)[1] == []
 
 
+def test_an_easier_base_decides_nothing(forge):
+    """A check hangs on a commit: the same one proposed where nothing differs from it must not turn it green."""
+    number = forge.propose("worse", shuffled)
+    forge.hub.git.git("update-ref", "refs/heads/easy", forge.head(number))
+    bare = forge.hub.git
+    theirs = yaml.safe_dump({"store": str(forge.root / "their-store"), "policy": {"file_roots": ["/"]}}).encode()
+    bare.git("update-ref", "refs/heads/easy", bare.write_file(forge.main(), "registry/config.yaml", theirs, "easy"))
+    easy = forge.hub.open_pull_request("worse", "The same, elsewhere", "bob", base="easy")
+    assert forge.head(easy) == forge.head(number)
+    forge.retrain(number)
+    run = forge.retrain_run(forge.head(number))
+    run.status, run.conclusion = "completed", "success"
+    for event in (forge.plan_run(number), run):
+        assert forge.report(event).code == 0
+    dispatched = forge.hub.dispatch_event("report.yml", number=str(easy))
+    assert forge.privileged("report.yml/report", "workflow_dispatch", dispatched, "github", "report").code == 0
+    assert forge.check(forge.head(number)) == ("completed", "failure")
+    assert forge.hub.comments(easy) == []
+    assert not (forge.root / "their-store").exists()
+    with pytest.raises(Refused, match="expected"):
+        forge.hub.merge(number)
+
+
 def test_a_fork_is_trained_only_when_a_person_names_its_commit(forge):
     number = forge.propose("theirs", shuffled, author="mallory", fork=True)
     forge.hub.issues_by_number[number].labels.append("safe-to-train")

@@ -19,6 +19,19 @@ def forge(tmp_path_factory):
         yield made
 
 
+@pytest.fixture(scope="module")
+def waiting(forge):
+    """A pull request that was trained and judged while 1.0.0 was live, and is still open; and its comment then."""
+    assert forge.live() == "1.0.0"
+    other = edited(version="1.0.2", training={"learning_rate": 0.0045})
+    number = forge.propose("other", lambda it: it.write_spec(other))
+    succeed(*forge.retrain(number))
+    run = forge.retrain_run(forge.head(number))
+    run.status, run.conclusion = "completed", "success"
+    succeed(forge.report(run))
+    return number, forge.comment(number)
+
+
 def edited(**changes):
     spec = copy.deepcopy(SPEC)
     for field, values in changes.items():
@@ -43,7 +56,7 @@ def test_the_first_release_is_dispatched_by_a_person(forge):
     assert [release.tag_name for release in forge.hub.releases] == ["router/v1.0.0"]
 
 
-def test_a_good_change_is_planned_trained_reported_merged_and_deployed(forge):
+def test_a_good_change_is_planned_trained_reported_merged_and_deployed(forge, waiting):
     good = edited(version="1.0.1", training={"learning_rate": 0.004})
     number = forge.propose("slower", lambda it: it.write_spec(good))
     planned = forge.plan(number)
@@ -74,12 +87,34 @@ def test_a_good_change_is_planned_trained_reported_merged_and_deployed(forge):
     succeed(forge.report(run))
     assert len([one for one in forge.hub.requests if one.method == "PATCH"]) == edits
 
+    # The merge queue asks for the check of its own commit.
+    branch, group = forge.hub.merge_group(number)
+    queued = forge.hub.run("plan.yml", event="merge_group", head_sha=group, head_branch=branch, status="completed")
+    succeed(forge.report(queued))
+    assert forge.check(group) == ("completed", "success")
+    assert len(forge.hub.comments(number)) == 1
+
     forge.hub.merge(number)
     trained = forge.trainings()
     succeed(*forge.deploy())
     assert (forge.live(), forge.trainings()) == ("1.0.1", trained)
     assert forge.hub.git.commit("refs/tags/router/v1.0.1") == forge.main()
     assert [release.tag_name for release in forge.hub.releases] == ["router/v1.0.0", "router/v1.0.1"]
+
+
+def test_what_was_open_meanwhile_is_judged_again_without_training(waiting, forge):
+    number, before = waiting
+    assert "Δ champion 1.0.0" in before
+    assert forge.live() == "1.0.1"
+    trained = forge.trainings()
+    deployed = forge.hub.run("deploy.yml", event="push", head_sha=forge.main(), head_branch="main", status="completed")
+    succeed(forge.report(deployed))
+    comment = forge.comment(number)
+    assert "Δ champion 1.0.1" in comment
+    assert "Δ champion 1.0.0" not in comment
+    assert forge.check(forge.head(number)) == ("completed", "success")
+    assert forge.trainings() == trained
+    forge.hub.close(number)
 
 
 def test_deploying_again_changes_nothing(forge):

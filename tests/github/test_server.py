@@ -3,58 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from github import Auth, Github, GithubException, GithubRetry
 from github_server import Fault, GitHubServer
-
-IDENTITY = ["-c", "user.name=bob", "-c", "user.email=bob@example.invalid"]
-
-
-class Clone:
-    """A working copy of the repository behind the hub."""
-
-    def __init__(self, root):
-        self.root = root
-
-    def git(self, *arguments):
-        command = ["git", *IDENTITY, *arguments]
-        return subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True).stdout.strip()
-
-    def push(self, branch, **files):
-        self.git("checkout", "--quiet", "-B", branch, "origin/main")
-        for name, text in files.items():
-            (self.root / name).write_text(text)
-        self.git("add", ".")
-        self.git("commit", "--quiet", "--message", f"change {branch}")
-        self.git("push", "--quiet", "--force", "origin", branch)
-        return self.git("rev-parse", "HEAD")
-
-
-@pytest.fixture
-def clone(tmp_path):
-    remote = tmp_path / "app.git"
-    subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch", "main", str(remote)], check=True)
-    (tmp_path / "clone").mkdir()
-    made = Clone(tmp_path / "clone")
-    made.git("init", "--quiet", "--initial-branch", "main")
-    made.git("remote", "add", "origin", str(remote))
-    (made.root / "README.md").write_text("hello\n")
-    made.git("add", ".")
-    made.git("commit", "--quiet", "--message", "first")
-    made.git("push", "--quiet", "origin", "main")
-    made.git("fetch", "--quiet")
-    return made
-
-
-@pytest.fixture
-def hub(clone):
-    with GitHubServer(clone.root.parent / "app.git") as server:
-        server.people |= {"bob": "write", "eve": "read"}
-        yield server
 
 
 def connect(hub, token, **more):

@@ -111,7 +111,10 @@ class Hub:
                     raise invalid("PullRequest", field)
             if not self.git.between(onto, head):
                 raise self._no_pull_request(f"No commits between {base} and {branch}")
-            if any(self._is_open(pull) and pull.branch == branch and not pull.fork for pull in self.pulls.values()):
+            same = (
+                pull for pull in self.pulls.values() if (pull.branch, pull.base) == (branch, base) and not pull.fork
+            )
+            if any(self._is_open(pull) for pull in same):
                 owner = self.full_name.split("/")[0]
                 raise self._no_pull_request(f"A pull request already exists for {owner}:{branch}.")
             number = next(self._numbers)

@@ -93,6 +93,15 @@ def test_what_stands_in_the_way_comes_first():
     assert [row.split(" | ")[-1] for row in rows] == ["❌ FAIL |", "⏳ waiting |", "✅ PASS |"]
 
 
+def test_the_table_says_why():
+    text = render_comment(proposal(judged("a"), judged("b", "FAIL")), PLAIN)
+    rows = [line.split(" | ") for line in text.split("\n") if re.match(r"\| [ab] 1\.1\.0 \|", line)]
+    assert [row[2] for row in rows] == [
+        "exact_match beats champion: 80.0 % → 81.0 % (+1.0)",
+        "learning_rate 0.002 → 0.001",
+    ]
+
+
 def test_commands_name_what_can_be_done():
     found = proposal(judged("a", "INCONCLUSIVE", approval=None), unjudged("b", "missing"), judged("c"))
     text = render_comment(found, PLAIN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,7 @@ from runner.errors import RegistryError
 from runner.plan.build import build_plan
 from runner.registry import snapshot
 from runner.registry.registry import open_snapshot
-from runner.registry.snapshot import read_snapshot, write_snapshot
+from runner.registry.snapshot import facts_of, read_snapshot, write_snapshot
 from runner.registry.store import open_store
 
 
@@ -121,9 +122,87 @@ def test_nothing_is_written_and_no_bytes_are_had(world):
         store.read(blob)
 
 
+def test_equal_stores_make_equal_files_but_for_the_time(world):
+    world.apply()
+    store, file = open_store("registry/store", world.root), world.root / "registry.json.gz"
+    made = []
+    for minute in (1, 1, 2):
+        write_snapshot(store, file, datetime(2026, 1, 1, 0, minute, tzinfo=UTC))
+        made.append(file.read_bytes())
+    assert made[0] == made[1] != made[2]
+    assert [gzip.decompress(one).partition(b"\n")[2] for one in made[1:]] == [
+        gzip.decompress(made[0]).partition(b"\n")[2]
+    ] * 2
+
+
+def test_folders_are_listed_as_in_the_store(world):
+    world.apply()
+    store = open_store("registry/store", world.root)
+    seen = read_snapshot(published(world))
+    key = next(store.list("records/train")).split("/")[2]
+    for folder in ("records", "records/train", f"records/train/{key}", "records/tra", "versions", "blobs", "pr", "x"):
+        assert sorted(seen.list(folder)) == sorted(store.list(folder)), folder
+        assert {(one.key, one.size) for one in seen.entries(folder)} == {
+            (one.key, one.size) for one in store.entries(folder)
+        }
+
+
+def test_a_damaged_fact_is_damaged_there_too(world):
+    world.apply()
+    store = open_store("registry/store", world.root)
+    (record,) = store.list("records/train")
+    torn = b'{"step": "tr\xff\xfe'
+    store.local_path(record).chmod(0o644)
+    store.local_path(record).write_bytes(torn)
+    assert read_snapshot(published(world)).read(record) == torn
+    from_store, from_snapshot = plans(world)
+    assert told(from_snapshot) == told(from_store)
+
+
+def test_what_a_snapshot_could_lack_is_seen_by_its_place(world):
+    world.apply()
+    store = open_store("registry/store", world.root)
+    before = facts_of(store)
+    store.create("leases/train/00/00000001.json", b"{}")
+    assert facts_of(store) == before
+    world.spec["training"]["learning_rate"] = 0.002
+    world.spec["version"] = "1.1.0"
+    world.apply()
+    assert facts_of(store) > before
+
+
+def test_a_snapshot_that_cannot_be_finished_leaves_the_old_one(world, monkeypatch):
+    world.apply()
+    file = published(world)
+    before = file.read_bytes()
+    store = open_store("registry/store", world.root)
+    monkeypatch.setattr(type(store), "entries", lambda *_: (_ for _ in ()).throw(RegistryError("the disk is gone")))
+    with pytest.raises(RegistryError):
+        write_snapshot(store, file)
+    assert file.read_bytes() == before
+    assert list(file.parent.glob(".registry*")) == []
+
+
+HEAD = b'{"kind": "gitune/registry-snapshot", "format_version": "1.0", "made": "2026-01-01T00:00:00+00:00"}\n'
+
+
 @pytest.mark.parametrize(
     "data",
-    [b"", b"no gzip", gzip.compress(b""), gzip.compress(b"[]\n"), gzip.compress(b'{"kind": "other"}\n')],
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b""),
+        gzip.compress(b"[]\n"),
+        gzip.compress(b'{"kind": "other"}\n'),
+        gzip.compress(HEAD.replace(b"2026-", b"20x6-")),
+        gzip.compress(HEAD + b'{"kind": "x"}\n'),
+        gzip.compress(HEAD + b'{"key": "records/x/1.json"}\n'),
+        gzip.compress(HEAD + b'{"key": "x", "size": "many"}\n'),
+        gzip.compress(HEAD + b'{"key": "x", "data": 7}\n'),
+        gzip.compress(HEAD + b"\xff\n"),
+        gzip.compress(HEAD * 9)[:-9],
+    ],
+    ids=range(12),
 )
 def test_what_is_no_snapshot_is_refused(tmp_path, data):
     file = tmp_path / "x.json.gz"
