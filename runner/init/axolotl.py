@@ -50,7 +50,9 @@ def take_over_axolotl(document: Document, folder: Path) -> Carried:
     data = _data(ledger, folder)
     base = base_model_uri(ledger, ledger.take("base_model"), ledger.take("revision_of_model"))
     carry_method(ledger, ledger.take("adapter"), dora=bool(ledger.take("peft_use_dora")))
-    ledger.take("load_in_4bit", "load_in_8bit")
+    ledger.take("load_in_4bit")
+    if ledger.take("load_in_8bit"):
+        ledger.leave("load_in_8bit", "the base is held as it is, or by method: qlora in 4 bits")
     _carry_objective(ledger)
     carry_batch(ledger, ledger.take("micro_batch_size"), ledger.take("gradient_accumulation_steps"))
     _carry_validation(ledger)

@@ -31,7 +31,8 @@ def test_a_new_repository_plans_at_once(tmp_path):
 def test_git_begins_on_main_and_nothing_is_committed(tmp_path):
     folder = tmp_path / "bots"
     assert run("init", folder, "--yes") == 0
-    head = subprocess.run(["git", "-C", folder, "status", "--porcelain=v2", "--branch"], capture_output=True, text=True)
+    asked = ["git", "-C", folder, "status", "--porcelain=v2", "--branch"]
+    head = subprocess.run(asked, capture_output=True, text=True, check=True)
     assert "# branch.head main" in head.stdout
     assert "# branch.oid (initial)" in head.stdout
 
