@@ -217,3 +217,20 @@ def test_in_a_folder_of_a_larger_repository(tmp_path, capsys):
     run("init", tmp_path / "bots", "--yes")
     assert not (tmp_path / "bots/.git").exists()
     assert "GitHub reads workflows only from the top of a repository" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("store", "ignored"),
+    [
+        ("registry/store", "registry/store/\n"),
+        ("s3://models/bots", ""),
+        ("file:///srv/store", ""),
+        ("/srv/store", ""),
+        ("../store", ""),
+    ],
+)
+def test_git_leaves_the_store_alone(tmp_path, store, ignored):
+    assert run("init", tmp_path / "bots", "--store", store, "--yes") == 0
+    file = tmp_path / "bots/.gitignore"
+    assert (file.read_text() if file.exists() else "") == ignored
+    assert load_config(tmp_path / "bots").store == store
