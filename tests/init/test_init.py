@@ -113,15 +113,17 @@ def test_one_clear_error_and_nothing_written(tmp_path, capsys, rows, options, co
     [
         (["--name", "bot"], "a spec needs data"),
         (["--data", "none.jsonl"], "there is no file none.jsonl"),
+        (["--data", "rows.csv"], "name its columns input and output"),
         (["--settings", "job.json"], "--settings is the job of --from-openai"),
         (["--from-openai", "a.jsonl", "--from", "b.yml"], "two beginnings"),
     ],
 )
 def test_what_cannot_be_asked_for(tmp_path, monkeypatch, capsys, arguments, told):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("text,label\na,b\n")
     assert run("init", *arguments, "--yes") == 64
     assert told in capsys.readouterr().err
-    assert not [*tmp_path.iterdir()]
+    assert {*everything_in(tmp_path)} == {"rows.csv"}
 
 
 def test_other_content_in_the_way_is_no_reason_to_lose_it(tmp_path, capsys):
