@@ -15,7 +15,7 @@ from pathlib import Path
 
 from runner import git
 from runner.errors import GituneError
-from runner.github.check import publish_check
+from runner.github.check import SUMMARY_LIMIT, publish_check
 from runner.github.comment import find_comment, publish_comment
 from runner.github.connection import Connection
 from runner.github.outputs import write_summary
@@ -195,7 +195,7 @@ def _any_of(desk: Desk, pulls: Sequence[PullRequestRef]) -> Agreed:
 
 
 def _check(desk: Desk, proposal: Proposal, context: CommentContext) -> None:
-    summary = render_comment(proposal, context)
+    summary = render_summary(proposal, context, SUMMARY_LIMIT - 500)
     if not desk.connection.is_own_app:
         summary = f"{WEAKER}\n\n{summary}"
     publish_check(desk.connection, proposal.head, proposal.conclusion, headline(proposal), summary, context.run_url)
