@@ -34,11 +34,11 @@ class Published:
     repository: Repository
 
     @cached_property
-    def tags(self) -> dict[str, str]:
-        """Commit, or object of an annotated tag, by tag."""
+    def tags(self) -> dict[str, tuple[str, str]]:
+        """Kind and name of the object that each tag names."""
         with github_errors("listing tags"):
             refs = self.repository.get_git_matching_refs("tags/")
-            return {ref.ref.removeprefix("refs/tags/"): self._commit(ref.object.type, ref.object.sha) for ref in refs}
+            return {ref.ref.removeprefix("refs/tags/"): (ref.object.type, ref.object.sha) for ref in refs}
 
     @cached_property
     def releases(self) -> set[str]:
@@ -46,8 +46,11 @@ class Published:
         with github_errors("listing releases"):
             return {release.tag_name for release in self.repository.get_releases()}
 
-    def _commit(self, kind: str, sha: str) -> str:
-        return self.repository.get_git_tag(sha).object.sha if kind == "tag" else sha
+    def commit(self, tag: str) -> str | None:
+        """Return the commit that a tag names. An annotated one costs a request, so only those that matter are asked."""
+        kind, sha = self.tags.get(tag, ("", None))
+        with github_errors(f"reading the tag {tag}"):
+            return self.repository.get_git_tag(sha).object.sha if kind == "tag" and sha else sha
 
 
 def unpublished(repository: Repository, versions: Sequence[Version]) -> list[Version]:
@@ -75,7 +78,7 @@ def publish(repository: Repository, versions: Sequence[Version], describe: Calla
     published, made = Published(repository), []
     for version in versions:
         tag = tag_of(version)
-        if (known := published.tags.get(tag)) is None:
+        if (known := published.commit(tag)) is None:
             _tag(repository, tag, version)
         elif known != version.commit:
             raise ConflictError(

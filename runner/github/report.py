@@ -23,6 +23,7 @@ from runner.github.pull_requests import MergeGroup, PullRequestRef, pull_request
 from runner.github.reviews import Approvals
 from runner.github.runs import training_of
 from runner.github.trees import credentials, fetch, proposed_tree
+from runner.plan.base_config import config_of
 from runner.progress import Report, silent
 from runner.proposals.context import CommentContext, Examples
 from runner.proposals.ground import EVERY_SPEC, Agreed, Ground
@@ -33,7 +34,7 @@ from runner.proposals.model import Proposal
 from runner.proposals.summary import render_summary
 from runner.proposals.words import headline
 from runner.report.escape import fence
-from runner.spec.config import CONFIG_FILE, Config, parse_config
+from runner.spec.config import Config
 
 WEAKER = (
     "This check was written with the job's own token: any workflow of this repository that may write checks could have "
@@ -76,8 +77,7 @@ class Desk:
         """
         fetch(self.clone, [f"+refs/heads/{base_ref}:refs/remotes/origin/{base_ref}"], self.variables)
         commit = git.resolve_commit(self.clone, f"refs/remotes/origin/{base_ref}")
-        data = git.show(self.clone, str(commit), CONFIG_FILE)
-        return Config() if data is None else parse_config(data, f"{base_ref}:{CONFIG_FILE}")
+        return config_of(self.clone, str(commit), base_ref)
 
     def examples(self, config: Config) -> Examples:
         """Return how rows are shown: as the configuration says, else masked where anybody may read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import zlib
 from typing import TYPE_CHECKING
 
 from runner.github.connection import github_errors, status_of
@@ -43,7 +44,8 @@ def _published(repository: Repository) -> bytes:
     from github import GithubException
 
     try:
-        tree = repository.get_git_tree(BRANCH)
+        # By its commit: a name with a slash is no one part of an address.
+        tree = repository.get_git_tree(repository.get_git_ref(f"heads/{BRANCH}").object.sha)
     except GithubException as error:
         if status_of(error) not in (404, 409, 422):
             raise
@@ -56,5 +58,5 @@ def _facts(packed: bytes) -> bytes:
     """Return a snapshot without its first line, which says when it was made."""
     try:
         return gzip.decompress(packed).partition(b"\n")[2]
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return b""
