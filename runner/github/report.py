@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from runner import git
-from runner.errors import GituneError
+from runner.errors import GituneError, UsageError
 from runner.github.check import SUMMARY_LIMIT, publish_check
 from runner.github.comment import find_comment, publish_comment
 from runner.github.connection import Connection
@@ -151,8 +151,12 @@ def judge_pull_request(desk: Desk, pull: PullRequestRef) -> tuple[Proposal, Conf
     """Judge a pull request's head from stored answers, and return the configuration that it was judged by.
 
     Raises:
+        UsageError: for one into another branch than the default one: whoever may push could make a branch whose
+            configuration and code owners let everything through, or name a store and programs of his own.
         GituneError: when nobody can tell.
     """
+    if pull.base_ref != (default := desk.connection.repository.default_branch):
+        raise UsageError(f"#{pull.number} is to be merged into {pull.base_ref}", hint=f"only {default} is judged for")
     config = desk.config(pull.base_ref)
     with proposed_tree(desk.clone, f"refs/pull/{pull.number}/head", pull.head_sha, desk.variables) as tree:
         agreed, namespaces = Approvals(desk.connection, pull).of, [f"pr/{pull.number}"]
