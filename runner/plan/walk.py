@@ -15,6 +15,7 @@ from runner.errors import RegistryError, SpecError
 from runner.plan import keys
 from runner.plan.decision import NEEDS, Decision, answered
 from runner.plan.delivery import Delivery, Obstacle
+from runner.plan.floors import unproven
 from runner.plan.history import History
 from runner.plan.lookup import Lookup
 from runner.plan.next_version import version_taken
@@ -76,6 +77,9 @@ class Walk:
         if (released := self.released) is not None:
             return released.approval
         if gate is None or scored is None or gate.metrics["outcome"] != "INCONCLUSIVE":
+            return None
+        # What policy asks for is not for a spec's owners to let through.
+        if unproven(spec, self.subject.config, gate.metrics["verdicts"]):
             return None
         return approval_of(self.reader.rulings(spec.name), spec.version, scored.outputs["scores"].digest)
 

@@ -17,6 +17,7 @@ from runner.models.memory import training_memory
 from runner.plan.build import build_plan
 from runner.plan.compare import compare, narrowed
 from runner.plan.decision import Decision
+from runner.plan.floors import unproven
 from runner.plan.model import Plan, SpecPlan
 from runner.plan.revision import Found, Touched, find_base, find_commit, find_touched
 from runner.plan.subject import Subject, gather_all
@@ -121,7 +122,9 @@ def _proposed(planned: SpecPlan, subject: Subject | None, ground: Ground) -> Pro
     try:
         end = _judged(walk, planned, ground)
         if end.state == "judged":
-            told = {"report": gather_report(walk), "declared": declared_words(subject.contract)}
+            report = gather_report(walk)
+            floors = unproven(subject.spec, ground.config, (one.model_dump() for one in report.verdicts))
+            told = {"report": report, "declared": declared_words(subject.contract), "floors": floors}
             return proposed.model_copy(update={"state": "judged", **told})
     except GituneError as error:
         end = _End("failed", str(error), data_refused=isinstance(error, DataError))
