@@ -5,8 +5,8 @@
 
 It holds every small object of main's (records, failures, versions, deployments, decisions, leases), the sizes of all
 blobs, and of blobs' bytes only the lists of files that trees are made of. What a plan says from it is what it would say
-from the store at that time, but that nobody verified bytes. Equal stores make equal files, but for the time in the first
-line.
+from the store at that time, but that nobody verified bytes. Equal stores make equal files, but for the time in the
+first line.
 """
 
 from __future__ import annotations
