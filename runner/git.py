@@ -44,6 +44,8 @@ class Blob(NamedTuple):
     """Git's hash of its content."""
     is_link: bool
     """Whether the content is the target of a symbolic link."""
+    is_executable: bool = False
+    """Whether it may be started."""
 
 
 def read_checkout(root: Path) -> Checkout:
@@ -115,8 +117,12 @@ def show(root: Path, commit: str, path: str) -> bytes | None:
 
 def resolve_commit(root: Path, ref: str) -> str | None:
     """Return the full hash of the commit that a branch, tag or hash names; None when there is none here."""
-    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-    return found.stdout.decode().strip() if found.returncode == 0 else None
+    # Git takes a tag `origin/main` for the remote's branch, and whoever may push could make one.
+    for name in (f"refs/remotes/{ref}", ref) if "/" in ref else (ref,):
+        found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        if found.returncode == 0:
+            return found.stdout.decode().strip()
+    return None
 
 
 def commit_time(root: Path, commit: str) -> datetime | None:
@@ -197,7 +203,7 @@ def list_blobs(root: Path, commit: str, paths: Sequence[str]) -> dict[str, Blob]
         facts, _, path = entry.partition("\t")
         mode, kind, name = facts.split()
         if kind == "blob":
-            blobs[path] = Blob(name, mode == "120000")
+            blobs[path] = Blob(name, mode == "120000", mode == "100755")
     return blobs
 
 
@@ -235,6 +241,8 @@ def _write_each(source: IO[bytes], ordered: Iterable[tuple[str, Blob]], folder: 
         else:
             with target.open("wb") as file:
                 _copy(source, file, size)
+            if blob.is_executable:
+                target.chmod(0o755)
         source.read(1)
 
 

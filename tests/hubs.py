@@ -63,4 +63,4 @@ def as_app(hub: GitHubServer, slug: str = "gitune", **permissions: str) -> Conne
 
 def writes(hub: GitHubServer) -> int:
     """How often anything was written."""
-    return len([one for one in hub.requests if one.method != "GET" and one.status < 300])  # noqa: PLR2004
+    return len([one for one in hub.requests if one.method != "GET" and one.status < 300])

@@ -21,6 +21,7 @@ from runner.errors import GituneError
 USAGE, INTERRUPTED = 64, 130
 
 VERBS = {
+    "init": "Make a repository with a first spec from your own data.",
     "validate": "Check specs and say everything that is wrong.",
     "plan": "Say what an apply would do, and why.",
     "apply": "Run the steps that are needed, judge the gates, deploy.",

@@ -65,4 +65,6 @@ def _cut(text: str) -> str:
     data = text.encode(errors="replace")
     if len(data) <= SUMMARY_LIMIT:
         return data.decode()
-    return data[: data.rfind(b"\n", 0, SUMMARY_LIMIT)].decode(errors="ignore") + "\n\n… cut: the comment says more."
+    whole_lines = data.rfind(b"\n", 0, SUMMARY_LIMIT)
+    end = whole_lines if whole_lines > 0 else SUMMARY_LIMIT
+    return data[:end].decode(errors="ignore") + "\n\n… cut: the comment says more."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runner.github.connection import Connection, github_errors, status_of
@@ -24,11 +25,14 @@ def find_comment(connection: Connection, number: int, marker: str) -> IssueComme
     Raises:
         GituneError: when GitHub refuses.
     """
+    from github import UnknownObjectException
+
     with github_errors(f"reading the comments of #{number}"):
         comments = connection.repository.get_pull(number).get_issue_comments()
         own = [one for one in comments if one.user and one.user.login == connection.login and marker in one.body]
         for later in own[1:]:
-            later.delete()
+            with suppress(UnknownObjectException):
+                later.delete()
     return own[0] if own else None
 
 

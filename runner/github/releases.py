@@ -90,8 +90,8 @@ def publish(repository: Repository, versions: Sequence[Version], describe: Calla
         GituneError: when GitHub does not tell what is there.
     """
     published, publication = Published(repository), Publication()
-    lacking = [version for version in versions if published.lacks(version)]
-    for version in lacking:
+    _ = published.tags, published.releases  # where GitHub does not tell, nobody is asked version by version
+    for version in versions:
         try:
             if _publish(published, version, describe):
                 publication.made.append(tag_of(version))

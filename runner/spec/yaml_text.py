@@ -15,6 +15,15 @@ def yaml_text(data: Mapping[str, Any]) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=True, allow_unicode=True, width=10_000)
 
 
+def inline_yaml(value: Any) -> str:
+    """Write a value on one line, as it stands after a key."""
+    if isinstance(value, str):
+        # Outside of a list fewer signs need quotes.
+        return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, width=10**9).removesuffix("...\n").strip()
+    text = yaml.dump([value], Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9)
+    return text.strip()[1:-1]
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes what our own reader would not read back as text, such as a digest that looks like `12e4…`."""
 
