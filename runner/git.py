@@ -132,13 +132,13 @@ def commit_time(root: Path, commit: str) -> datetime | None:
     return datetime.fromtimestamp(int(seconds), UTC) if found.returncode == 0 and seconds.isdigit() else None
 
 
-def commits_of(root: Path, since: str | None, path: str, most: int) -> list[str]:
-    """Return the commits in HEAD's history that changed a path, the newest first.
+def commits_of(root: Path, since: str | None, paths: Sequence[str], most: int) -> list[str]:
+    """Return the commits in HEAD's history that changed any of some paths, the newest first.
 
     Args:
         root: A folder of the repository.
         since: Commit that they are not in the history of; None, or one that is not here: all.
-        path: File or folder, relative to `root`.
+        paths: Files or folders, relative to `root`.
         most: How many at most.
 
     Raises:
@@ -147,9 +147,9 @@ def commits_of(root: Path, since: str | None, path: str, most: int) -> list[str]
     known = since is not None and resolve_commit(root, since) is not None
     span = f"{since}..HEAD" if known else "HEAD"
     # Merges too: who changed nothing but merged is what GitHub knows a pull request by.
-    done = _git(root, "log", "--format=%H", "--full-history", "--first-parent", f"--max-count={most}", span, "--", path)
-    if done.returncode != 0:
-        raise GituneError(f"git cannot list the commits of {path}: {_complaint(done)}")
+    options = ("--format=%H", "--full-history", "--first-parent", f"--max-count={most}", span)
+    if (done := _git(root, "--literal-pathspecs", "log", *options, "--", *paths)).returncode != 0:
+        raise GituneError(f"git cannot list the commits of {', '.join(paths)}: {_complaint(done)}")
     return done.stdout.decode().split()
 
 

@@ -187,6 +187,13 @@ def local_base(uri: str) -> str | None:
     return os.path.normpath(uri.removeprefix(_LOCAL)) if uri.startswith(_LOCAL) else None
 
 
+def paths_of(subject: Subject) -> list[str]:
+    """Return the files and folders of the repository that decide what a spec yields: a change of any may rerun it."""
+    base = local_base(subject.spec.base_model)
+    inside = [base] if base and not base.startswith(("/", "..")) else []
+    return [f"{SPECS}/{subject.spec.name}", CONFIG_FILE, *command_paths(subject.config), *inside]
+
+
 def _any_below(folder: str, paths: Iterable[str]) -> bool:
     return any(path == folder or path.startswith(f"{folder}/") for path in paths)
 
