@@ -98,7 +98,9 @@ def _retrain(words: list[str]) -> Command | Misread:
 def _approve(word: str, reason: str) -> Command | Misread:
     target = _target(word)
     if target is None:
-        return Misread("`approve` takes one spec with the commit that you looked at, as `SPEC@1a2b3c4d5e6f`, and a reason")
+        return Misread(
+            "`approve` takes one spec with the commit that you looked at, as `SPEC@1a2b3c4d5e6f`, and a reason"
+        )
     if not reason:
         return Misread("`approve` needs its reason, in words after the commit")
     return Command("approve", (target,), reason[:REASON_LIMIT])

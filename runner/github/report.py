@@ -15,7 +15,7 @@ from pathlib import Path
 
 from runner import git
 from runner.errors import GituneError, UsageError
-from runner.github.check import SUMMARY_LIMIT, publish_check
+from runner.github.check import SUMMARY_LIMIT, publish_check, withdraw_check
 from runner.github.comment import find_comment, publish_comment
 from runner.github.connection import Connection
 from runner.github.outputs import write_summary
@@ -96,6 +96,16 @@ def mark_stale(desk: Desk, pull: PullRequestRef) -> None:
         return
     stale = out_of_date(known.body, pull.head_sha)
     publish_comment(desk.connection, pull.number, known, lambda _: stale)
+
+
+def withdraw(desk: Desk, pulls: Sequence[PullRequestRef]) -> None:
+    """Take back every green check, since what is live has moved: should this job be ended, none is left to be believed.
+
+    Raises:
+        GituneError: when GitHub refuses.
+    """
+    for pull in pulls:
+        withdraw_check(desk.connection, pull.head_sha, "Judging again: what is live has moved", desk.run_url)
 
 
 def report_pull_request(desk: Desk, pull: PullRequestRef) -> Proposal:

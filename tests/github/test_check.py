@@ -7,7 +7,7 @@ from github_server import Fault
 from hubs import as_app, as_job, writes
 
 from runner.errors import GituneError
-from runner.github.check import publish_check
+from runner.github.check import publish_check, withdraw_check
 
 
 @pytest.fixture
@@ -95,3 +95,15 @@ def test_an_answer_that_was_lost_leaves_one_verdict(hub, sha):
     publish_check(app, sha, "success", "fine", "text")
     publish_check(app, sha, "failure", "bad", "text")
     assert told(hub, sha) == [("gitune", "completed", "failure", "bad")]
+
+
+def test_a_green_check_is_taken_back_and_no_other(hub, sha):
+    app = as_app(hub, checks="write")
+    withdraw_check(app, sha, "Judging again")
+    assert told(hub, sha) == []
+    publish_check(app, sha, "failure", "bad", "text")
+    withdraw_check(app, sha, "Judging again")
+    assert told(hub, sha) == [("gitune", "completed", "failure", "bad")]
+    publish_check(app, sha, "success", "fine", "text")
+    withdraw_check(app, sha, "Judging again")
+    assert told(hub, sha) == [("gitune", "in_progress", None, "Judging again")]
