@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from runner.plan.changes import describe, explain_miss, found_in, nearest
@@ -12,6 +13,9 @@ from runner.plan.subject import Subject
 from runner.registry.chain import homes, sealed_record
 from runner.registry.facts import Record, Step, Version
 from runner.registry.views import RegistryReader
+
+YIELDED: Mapping[Step, str] = {"train": "adapter"}
+"""What the keys of later steps are made of: a record without it, which only a pull request's run could hold, is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ class Lookup:
 
     def known(self, step: Step, key: str) -> Record | None:
         """Return the record of a key."""
-        return next((record for home in homes(step) if (record := self.reader.record(home, key)) is not None), None)
+        found = (record for home in homes(step) if (record := self.reader.record(home, key)) is not None)
+        return next((record for record in found if YIELDED.get(step) in (None, *record.outputs)), None)
 
     def as_released(self, step: Step, inputs: Inputs, released: Version | None) -> Record | None:
         """Return what a released version was made of, though a newer tool would make it differently by now.

@@ -16,7 +16,8 @@ from runner import git
 from runner.file_index import FileIndex
 from runner.plan.delivery import Delivery
 from runner.progress import Report, silent
-from runner.registry.namespaces import Overlay
+from runner.registry.facts import Failure, Step
+from runner.registry.namespaces import Overlay, inside
 from runner.registry.registry import Registry, adopting
 from runner.registry.store import Store, open_store
 from runner.spec.config import Config
@@ -73,6 +74,11 @@ class Ground:
         """The registry that the proposal is planned and judged with."""
         seen = adopting(self._main, self.config.store, self.root, self.namespaces)
         return self._open(Overlay(seen, open_store(str(self.scratch / "store"), self.root), "pr/1"))
+
+    def failure(self, step: Step, key: str) -> Failure | None:
+        """Return the failure for good that a run of the proposal met at a step; words for people, no verdict."""
+        views = (self._open(open_store(inside(self.config.store, name), self.root)) for name in self.namespaces)
+        return next((found for view in views if (found := view.failure(step, key)) is not None), None)
 
     @cached_property
     def delivery(self) -> Delivery:

@@ -8,10 +8,11 @@ scored and judged here: a verdict that somebody else wrote is never read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import runner
 from runner.errors import DataError, GituneError, RegistryError, SpecError
+from runner.executors.crash import explained
 from runner.executors.local import LocalExecutor
 from runner.models.memory import training_memory
 from runner.plan.build import build_plan
@@ -26,11 +27,11 @@ from runner.proposals.bar import bar_changes
 from runner.proposals.ground import EVERY_SPEC, Ground, Running
 from runner.proposals.masking import declared_words
 from runner.proposals.model import Proposal, ProposedSpec, State
-from runner.registry.facts import STEPS, Record, Step
+from runner.registry.facts import STEPS, Step
 from runner.registry.namespaces import ADOPTABLE
 from runner.report.gather import gather_report
 from runner.spec.load import load_specs
-from runner.steps.adopt import verify
+from runner.steps.adopt import known, verify
 
 WITHOUT_MODEL: tuple[Step, ...] = ("prepare", "score", "gate")
 """Steps that are run here; scoring opens models only where a metric asks for their latency."""
@@ -120,9 +121,11 @@ def _proposed(planned: SpecPlan, subject: Subject | None, ground: Ground) -> Pro
         return proposed
     walk = Walk(subject, ground.registry, ground.delivery)
     try:
-        end = _judged(walk, planned, ground)
-        if end.state == "judged":
-            report = gather_report(walk)
+        # A record that nobody foresaw must not keep the other specs from being told of.
+        with explained("gate", ground.cache / "crashes"):
+            end = _judged(walk, planned, ground)
+            report = gather_report(walk) if end.state == "judged" else None
+        if report is not None:
             floors = unproven(subject.spec, ground.config, (one.model_dump() for one in report.verdicts))
             told = {"report": report, "declared": declared_words(subject.contract), "floors": floors}
             return proposed.model_copy(update={"state": "judged", **told})
@@ -145,14 +148,14 @@ def _judged(walk: Walk, planned: SpecPlan, ground: Ground) -> _End:
         decision = walk.decide(step)
         if decision.action == "BLOCKED":
             return _End("blocked", f"{step}: {decision.reason}")
-        if decision.action == "RUN" and step not in WITHOUT_MODEL:
-            return _End("waiting", f"{step} has to run: {decision.reason}")
-        record = decision.record
-        if decision.action == "RUN":
-            record = executor.run(walk, decision, planned.step(step), _quietly)
-        elif record is not None:
-            _require_verified(record, decision, ground)
-        walk.settle(decision, record if decision.action == "RUN" else None)
+        # Its gates were met once, and answers or scores that are gone do not hold a released version back.
+        proven = walk.released is not None and step != "prepare"
+        if decision.action == "RUN" and not proven:
+            if step not in WITHOUT_MODEL:
+                return _unanswered(decision, ground)
+            walk.settle(decision, executor.run(walk, decision, planned.step(step), _quietly))
+        else:
+            walk.settle(_trusted(decision, walk, ground))
     if (held := _kept_from_deploying(walk)) is not None:
         return _End("blocked", f"deploy: {held}")
     if planned.change_class == "nothing" and planned.all_reused:
@@ -169,22 +172,33 @@ def _kept_from_deploying(walk: Walk) -> str | None:
     return decision.reason if decision.action == "BLOCKED" and not gated else None
 
 
-def _require_verified(record: Record, decision: Decision, ground: Ground) -> None:
-    """Hold what a namespace wrote against its own digests; main verified its own when it wrote them.
+def _unanswered(decision: Decision, ground: Ground) -> _End:
+    """Say what has to run, or why that came to nothing in the proposal's own runs and would again."""
+    if (failure := ground.failure(decision.step, decision.key or "")) is None:
+        return _End("waiting", f"{decision.step} has to run: {decision.reason}")
+    hint = f" ({failure.hint})" if failure.hint else ""
+    return _End("failed", f"{decision.step} failed: {failure.message}{hint}")
+
+
+def _trusted(decision: Decision, walk: Walk, ground: Ground) -> Decision:
+    """Take what main has of a key, else what a namespace wrote, held against its digests and its prompts.
 
     Raises:
         RegistryError: when anything does not verify.
     """
-    step = decision.step
-    if step not in ADOPTABLE or ground.main.record(record.step, record.key) is not None:
-        return
+    if (record := decision.record) is None or record.step not in ADOPTABLE:
+        return decision
+    # A namespace may have written a newer record of a key; the merge finds main's, so that is what counts.
+    if (own := known(record, ground.main)) is not None:
+        return replace(decision, record=own)
     try:
-        verify(record, ground.registry)
+        verify(record, ground.registry, walk.records["prepare"].outputs["prompts"])
     except RegistryError as error:
         where = ", ".join(ground.namespaces)
         raise RegistryError(
-            f"{step} of {where} does not verify: {error.message}", hint="train it again: /gitune retrain"
+            f"{record.step} of {where} does not verify: {error.message}", hint="train it again: /gitune retrain"
         ) from error
+    return decision
 
 
 def _quietly(_: str) -> None:

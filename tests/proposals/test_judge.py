@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from runner.digest import digest_file, digest_json
 from runner.proposals.ground import Ground, Running
 from runner.proposals.judge import judge
 from runner.registry.artifacts import blob_key
-from runner.registry.facts import Artifact
+from runner.registry.facts import Artifact, Failure
 from runner.registry.registry import open_namespace, open_registry
 from runner.spec.config import load_config
 
@@ -182,18 +183,109 @@ def test_another_namespace_is_not_looked_into(world):
     assert world.judge(namespaces=["pr/1", "pr/2"]).conclusion == "success"
 
 
-def test_answers_that_leave_out_rows_fail(world):
+def forge_answers(world, change):
+    """Rewrite what the tuned model answered, with a record that fits the new bytes."""
+    (file,) = world.stored("records/predict_tuned/*/*.json")
+    view = open_namespace("registry/store", world.root, world.root / "cache", "pr/1")
+    outputs = json.loads(file.read_text())["outputs"]
+    lines = view.read(Artifact.model_validate(outputs["answers"])).splitlines(keepends=True)
+    for name, told in change(lines).items():
+        outputs[name] = view.put_bytes(told).model_dump(mode="json")
+    rewrite(world, "records/predict_tuned/*/*.json", outputs=outputs)
+
+
+def refused(lines):
+    names = [json.loads(line)["prompt_id"] for line in lines]
+    return b"".join(json.dumps({"prompt_id": name, "error": "too hard"}).encode() + b"\n" for name in names)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        pytest.param(lambda ls: {"answers": b"".join(ls[:5])}, "not those to the prompts", id="left out"),
+        pytest.param(
+            lambda ls: {"answers": b"".join(ls) + json.dumps(json.loads(ls[0]) | {"prompt_id": "f"}).encode()},
+            "not those to the prompts",
+            id="added",
+        ),
+        pytest.param(lambda ls: {"answers": b"".join([*ls, ls[0]])}, "more often than others", id="counted twice"),
+        pytest.param(
+            lambda ls: {"answers": b"".join(ls), "errors": refused(ls[:1])}, "not those to the prompts", id="both"
+        ),
+        pytest.param(
+            lambda ls: {"answers": b"".join(ls[10:]), "errors": refused(ls[:10])}, "were not answered", id="refused"
+        ),
+        pytest.param(lambda ls: {"answers": b"no JSON\n"}, "cannot be read", id="no JSON"),
+        pytest.param(lambda ls: {"answers": b"[1]\n"}, "cannot be read", id="no object"),
+    ],
+)
+def test_answers_that_are_not_to_these_prompts_fail(world, change, why):
     world.propose()
     world.train()
-    (file,) = world.stored("records/predict_tuned/*/*.json")
-    answers = json.loads(file.read_text())["outputs"]["answers"]
-    # The fakes answer alike after either training, so main has these bytes already.
-    kept = (world.root / "registry/store" / blob_key(answers["digest"])).read_bytes().splitlines(keepends=True)[:5]
-    other = open_namespace("registry/store", world.root, world.root / "cache", "pr/1").put_bytes(b"".join(kept))
-    outputs = json.loads(file.read_text())["outputs"] | {"answers": other.model_dump(mode="json")}
-    rewrite(world, "records/predict_tuned/*/*.json", outputs=outputs)
+    forge_answers(world, change)
     found = world.judge()
     assert (found.specs[0].state, found.conclusion) == ("failed", "failure")
+    assert why in found.specs[0].reason
+
+
+@pytest.mark.parametrize("step", ["train", "predict_tuned"])
+def test_a_record_without_what_its_step_yields_is_no_success(world, step):
+    world.propose()
+    world.train()
+    rewrite(world, f"records/{step}/*/*.json", outputs={})
+    found = world.judge()
+    assert found.conclusion != "success"
+    assert [spec.state for spec in found.specs] != ["judged"]
+
+
+@pytest.mark.parametrize("home", ["predict_base", "predict_champion"])
+def test_a_newer_record_of_what_main_has_does_not_count(tmp_path, monkeypatch, home):
+    """The proposal's run claims that the base model answers nothing right, to be better than it."""
+    fake_weights(monkeypatch)
+    world = Proposed(tmp_path / "repository", release=False)
+    world.spec["training"]["learning_rate"] = 0.5  # as bad as the base
+    world.git("switch", "--quiet", "main")
+    world.commit()
+    world.apply()
+    world.git("switch", "--quiet", "change")
+    world.propose(learning_rate=0.6)
+    world.train()
+    base = next(world.registry.records("predict_base"))
+    view = open_namespace("registry/store", world.root, world.root / "cache", "pr/1")
+    lines = [json.loads(line) for line in world.registry.read(base.outputs["answers"]).splitlines()]
+    worse = b"".join(json.dumps({**line, "text": "FORGED"}).encode() + b"\n" for line in lines)
+    view.add_record(
+        base.model_copy(update={"step": home, "outputs": {**base.outputs, "answers": view.put_bytes(worse)}})
+    )
+    assert "FORGED" not in world.only().report.model_dump_json()
+
+
+def test_what_its_own_run_failed_by_is_told(world):
+    world.propose()
+    key = world.only().plan.step("train").key
+    view = open_registry("registry/store/pr/1", world.root, world.root / "cache")
+    view.add_failure(
+        Failure(
+            step="train", key=key, message="diverged at step 7", hint="lower the learning rate", at=datetime.now(UTC)
+        )
+    )
+    spec = world.only()
+    assert (spec.state, spec.conclusion) == ("failed", "failure")
+    assert spec.reason == "train failed: diverged at step 7 (lower the learning rate)"
+
+
+def test_answers_that_are_gone_do_not_hold_a_revert_back(world):
+    """A pointer moves to what its gates let through once; nothing needs to answer again."""
+    world.git("switch", "--quiet", "main")
+    world.spec["version"], world.spec["training"]["learning_rate"] = "1.1.0", 0.002
+    world.commit()
+    world.apply()
+    for record in (world.root / "registry/store/records/predict_base").glob("*/*.json"):
+        record.unlink()
+    world.git("switch", "--quiet", "--create", "back")
+    world.spec["version"], world.spec["training"]["learning_rate"] = "1.0.0", 0.001
+    world.commit()
+    assert (world.only(namespaces=[]).state, world.judge(ended=True).conclusion) == ("released", "success")
 
 
 def test_a_comment_alone_is_idle(world):
