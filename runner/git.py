@@ -132,27 +132,6 @@ def commit_time(root: Path, commit: str) -> datetime | None:
     return datetime.fromtimestamp(int(seconds), UTC) if found.returncode == 0 and seconds.isdigit() else None
 
 
-def commits_of(root: Path, since: str | None, paths: Sequence[str], most: int) -> list[str]:
-    """Return the commits in HEAD's history that changed any of some paths, the newest first.
-
-    Args:
-        root: A folder of the repository.
-        since: Commit that they are not in the history of; None, or one that is not here: all.
-        paths: Files or folders, relative to `root`.
-        most: How many at most.
-
-    Raises:
-        GituneError: when git cannot tell.
-    """
-    known = since is not None and resolve_commit(root, since) is not None
-    span = f"{since}..HEAD" if known else "HEAD"
-    # Merges too: who changed nothing but merged is what GitHub knows a pull request by.
-    options = ("--format=%H", "--full-history", "--first-parent", f"--max-count={most}", span)
-    if (done := _git(root, "--literal-pathspecs", "log", *options, "--", *paths)).returncode != 0:
-        raise GituneError(f"git cannot list the commits of {', '.join(paths)}: {_complaint(done)}")
-    return done.stdout.decode().split()
-
-
 def merge_base(root: Path, one: str, other: str) -> str | None:
     """Return the commit that two full hashes go back to; None when their histories have nothing in common here."""
     found = _git(root, "merge-base", one, other)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import click
 
-from runner import git
+from runner import git_history
 from runner.cli.namespaces import adopt_from
 from runner.cli.planning import Planned, make
 from runner.cli.project import Project
@@ -43,7 +43,7 @@ def commits_of(project: Project, planned: Planned) -> list[str]:
         entry = project.registry.live(spec.name, alias_of(spec, planned.subjects))
         since = entry.commit if entry else None
         paths = [f"specs/{spec.name}"] if spec.removed is not None else paths_of(subjects[spec.name])
-        found |= dict.fromkeys(git.commits_of(project.root, since, paths, MOST_COMMITS))
+        found |= dict.fromkeys(git_history.commits_of(project.root, since, paths, MOST_COMMITS))
     return [*found]
 
 

@@ -131,7 +131,7 @@ class Walk:
             return self._hopeful(waiting) if step == "train" and self.released is None else waiting
         match step:
             case "prepare":
-                return self._find(step, keys.prepare_inputs(self.subject.spec, _digests(self.subject), self._contract))
+                return self._find(step, keys.prepare_inputs(self.subject.spec, self.subject.digests, self._contract))
             case "train":
                 return self._train()
             case "predict_base":
@@ -350,7 +350,3 @@ class Walk:
         spec = self.subject.spec
         hold = hold_on(self.reader.rulings(spec.name), spec.version, released=released is not None)
         return Obstacle("BLOCKED", hold_words(hold), "held") if hold else None
-
-
-def _digests(subject: Subject) -> dict[str, list[str]]:
-    return {role: list(files.values()) for role, files in subject.files.items()}
