@@ -131,7 +131,9 @@ class Walk:
             return self._hopeful(waiting) if step == "train" and self.released is None else waiting
         match step:
             case "prepare":
-                return self._find(step, keys.prepare_inputs(self.subject.spec, self.subject.digests, self._contract))
+                return self._find(
+                    step, keys.prepare_inputs(self.subject.spec, self.subject.digests, self.subject.contract)
+                )
             case "train":
                 return self._train()
             case "predict_base":
@@ -158,10 +160,6 @@ class Walk:
             self.records[decision.step] = yielded
         if record is not None:
             self.history.note(record)
-
-    @property
-    def _contract(self) -> object:
-        return self.subject.contract
 
     def _upstream(self, step: Step) -> Decision | None:
         """Blocked by an earlier step, or dependent on what one yields; None when all that is needed is known."""
@@ -270,7 +268,7 @@ class Walk:
     def _score_inputs(self) -> keys.Inputs:
         prepared, trained, measures = self.records["prepare"], self.records.get("train"), self.subject.measures
         spec, answers = self.subject.spec, answered(self.records)
-        inputs = keys.score_inputs(spec, prepared, answers, self._contract, trained, measures=measures)
+        inputs = keys.score_inputs(spec, prepared, answers, self.subject.contract, trained, measures=measures)
         return inputs | (keys.probe_inputs(answers) if self.subject.is_probed else {})
 
     def _gate_of(self, released: Version) -> Decision:
