@@ -15,19 +15,26 @@ from runner.cli.planning import make
 from runner.cli.project import Project, cache_folder, open_project
 from runner.cli.repository import find_root
 from runner.cli.running import account_for, run_plan
-from runner.errors import UsageError
+from runner.errors import DataError, SpecError, UsageError
 from runner.plan.cost import refuse_over_budget
 from runner.plan.request import Request
 from runner.proposals.context import CommentContext
 from runner.proposals.ground import Ground
 from runner.proposals.judge import judge
 from runner.proposals.markdown import render_comment
+from runner.proposals.masking import masked_proposal
 from runner.proposals.model import Proposal
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
-BASES = ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "GITHUB_BASE_REF", "BITBUCKET_PR_DESTINATION_BRANCH", "CHANGE_TARGET")
-"""Variables in which CI systems name what is merged into: GitLab, GitHub, Bitbucket, Jenkins."""
+BASES = "CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "GITHUB_BASE_REF", "BITBUCKET_PR_DESTINATION_BRANCH", "CHANGE_TARGET"
+"""Where GitLab, GitHub, Bitbucket and Jenkins name the branch that is merged into.
+
+Never the commit that a proposal began at: which one that is, and so which floors hold, would be the proposal's choice.
+"""
+
+VISIBILITY = "CI_PROJECT_VISIBILITY"
+"""Where GitLab says who may read artifacts."""
 
 
 @click.command()
@@ -58,8 +65,10 @@ def ci(
     project = open_project(directory, namespace)
     if train:
         _train(project, base)
-    proposal = _judged(project, base)
-    told = render_comment(proposal, CommentContext(examples=project.config.report.examples or "full"))
+    examples = project.config.report.examples or ("masked" if os.environ.get(VISIBILITY) == "public" else "full")
+    found = _judged(project, base)
+    told = render_comment(found, CommentContext(examples=examples))
+    proposal = masked_proposal(found, examples)
     if markdown is not None:
         markdown.write_text(told, encoding="utf-8")
     if junit is not None:
@@ -82,10 +91,18 @@ def _base(root: Path) -> str:
 
 
 def _train(project: Project, base: str) -> None:
-    """Run what the verdicts need; what fails is told by them."""
-    planned = make(project, Request(base=base, through="gate"))
+    """Run what the verdicts need; what keeps it from running is told by them."""
+    try:
+        planned = make(project, Request(base=base, through="gate"))
+    except SpecError:
+        return
     refuse_over_budget(planned.plan)
-    account_for(project, planned.plan, run_plan(project, planned, 1))
+    outcomes = run_plan(project, planned, 1)
+    account_for(project, planned.plan, outcomes)
+    for outcome in outcomes:
+        # What is wrong with data quotes rows, and is told by the verdicts as the policy allows.
+        if outcome.error is not None and not isinstance(outcome.error, DataError):
+            click.echo(f"{outcome.name}: {outcome.error}", err=True)
 
 
 def _judged(project: Project, base: str) -> Proposal:

@@ -15,7 +15,7 @@ from runner.registry.facts import Record, Step, Version
 from runner.registry.views import RegistryReader
 
 YIELDED: Mapping[Step, str] = {"train": "adapter"}
-"""What keys of later steps are made of: a record without it, which only a pull request's run could hold, is none."""
+"""What the keys of later steps are made of: a record without it is none, whoever wrote it."""
 
 
 @dataclass(frozen=True, slots=True)

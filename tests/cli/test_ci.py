@@ -11,6 +11,7 @@ from repository import commit, committed_world, git, run
 from world import World
 
 from runner.cli.ci import BASES
+from runner.errors import TransientError
 
 
 @pytest.fixture
@@ -80,18 +81,73 @@ def test_its_own_configuration_counts_for_nothing(world, capsys):
     assert "registry/config.yaml" in capsys.readouterr().out
 
 
-def test_a_spec_that_does_not_load_is_told_with_its_place(world, capsys, tmp_path):
+def test_an_old_configuration_is_no_choice_of_a_branch_that_began_before_it_changed(world, capsys, monkeypatch):
+    """Main's floor came after the branch began; the commit it began at knows of none."""
+    monkeypatch.setenv("CI_MERGE_REQUEST_DIFF_BASE_SHA", git(world, "rev-parse", "main"))
+    monkeypatch.setenv("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main")
+    change(world)
+    git(world, "checkout", "--quiet", "main")
+    config = world.root / "registry" / "config.yaml"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(yaml.safe_dump({"policy": {"min_test_rows": 1000}}))
+    git(world, "add", "--force", "registry/config.yaml")
+    git(world, "commit", "--quiet", "--message", "a floor")
+    git(world, "checkout", "--quiet", "change")
+    assert run(world, "ci", "--train") != 0
+    assert "1000" in capsys.readouterr().out
+
+
+def test_why_a_training_came_to_nothing_is_told(world, capsys, monkeypatch):
+    change(world)
+
+    def break_down(*_):
+        raise TransientError("the GPU is gone", hint="look for it")
+
+    monkeypatch.setattr("runner.steps.train.run", break_down)
+    assert run(world, "ci", "--train") == 1
+    shown = capsys.readouterr()
+    assert "the GPU is gone" in shown.err
+    assert "train has to run" in shown.out
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+def test_rows_are_for_those_who_may_read_the_project(world, capsys, monkeypatch, tmp_path, visibility):
+    monkeypatch.setenv("CI_PROJECT_VISIBILITY", visibility)
+    change(world, rate=0.5)
+    files = tmp_path / "comment.md", tmp_path / "verdicts.xml"
+    assert run(world, "ci", "--train", "--json", "--markdown", str(files[0]), "--junit", str(files[1])) == 3
+    shown = capsys.readouterr().out
+    assert '"rows":' in shown
+    for text in (shown, *(file.read_text() for file in files[:1])):
+        assert ("I like colours" in text) is (visibility == "private")
+    assert "I like colours" not in files[1].read_text()
+
+
+def test_an_odd_text_in_the_data_breaks_no_xml(world, capsys, tmp_path):
+    world.spec["description"] = "]]> \ufffe <&"
+    world.files["data/a.jsonl"] = []
+    change(world)
+    (world.root / "specs/bot/data/a.jsonl").write_text('{"input": "]]> \\u0000<b>", "output": 3}\n')
+    git(world, "commit", "--quiet", "--all", "--message", "odd")
+    file = tmp_path / "verdicts.xml"
+    assert run(world, "ci", "--train", "--junit", str(file)) in (1, 5)
+    assert ET.parse(file).getroot().find("testsuite").get("errors") == "1"
+
+
+@pytest.mark.parametrize("more", [(), ("--train",)])
+def test_a_spec_that_does_not_load_is_told_with_its_place(world, capsys, tmp_path, more):
     (world.root / "specs/bot/spec.yaml").write_text("name: [\n")
     git(world, "commit", "--quiet", "--all", "--message", "break")
     file = tmp_path / "verdicts.xml"
-    assert run(world, "ci", "--junit", str(file)) == 1
+    assert run(world, "ci", *more, "--junit", str(file)) == 1
     assert "specs/bot/spec.yaml:" in capsys.readouterr().out
     assert "specs/bot/spec.yaml:" in file.read_text()
 
 
 def test_the_base_is_what_the_ci_system_says(world, capsys, monkeypatch):
     change(world)
-    monkeypatch.setenv("CI_MERGE_REQUEST_DIFF_BASE_SHA", git(world, "rev-parse", "HEAD").strip())
+    git(world, "branch", "release")
+    monkeypatch.setenv("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "release")
     assert run(world, "ci") == 0
     assert "no spec changes" in capsys.readouterr().out.lower()
 

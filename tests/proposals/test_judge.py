@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import resource
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from gitworld import GitWorld
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 from world import fake_weights
 
 from runner.cli.configuration import config_at
 from runner.digest import digest_file, digest_json
+from runner.evaluation.gates import Verdict
+from runner.plan.build import look
+from runner.plan.walk import Walk
 from runner.proposals.ground import Ground, Running
 from runner.proposals.judge import judge
 from runner.registry.artifacts import blob_key
 from runner.registry.facts import Artifact, Failure
 from runner.registry.registry import open_namespace, open_registry
 from runner.spec.config import load_config
+from runner.steps.adopt import adopt
 
 
 class Proposed(GitWorld):
@@ -49,6 +57,12 @@ class Proposed(GitWorld):
         _, outcome = self.apply(through="gate")
         self.registry = main
         return outcome
+
+    def merge_with(self, namespace):
+        """What `apply --adopt` does after the merge."""
+        source = open_namespace("registry/store", self.root, self.root / "cache", namespace)
+        list(adopt(look(Walk(self.subjects()[0], source, self.delivery())), namespace, source, self.registry))
+        return self.apply()[1]
 
     def judge(self, **more):
         self.tries += 1
@@ -360,6 +374,25 @@ def test_when_main_moved_the_gates_meet_the_new_champion_without_a_run(tmp_path,
     assert found.specs[0].report.champion == "1.0.0"
 
 
+def test_a_new_champion_that_never_saw_these_rows_must_answer_them_first(tmp_path, monkeypatch):
+    fake_weights(monkeypatch)
+    world = Proposed(tmp_path / "repository", release=False)
+    world.spec["evaluation"]["gates"].append({"metric": "exact_match", "beats": "champion"})
+    world.propose()
+    world.train()
+    files = copy.deepcopy(world.files)
+    world.git("switch", "--quiet", "main")
+    world.spec["version"], world.files["data/b.jsonl"] = "1.0.0", list(range(80, 140))
+    world.commit()
+    assert world.apply()[1].deployment.version == "1.0.0"
+    world.git("switch", "--quiet", "change")
+    world.files = files
+    spec = world.only()
+    assert spec.state == "waiting"
+    assert spec.reason.startswith("predict_champion has to run")
+    assert world.only(ended=True).conclusion == "failure"
+
+
 def test_lowered_gates_need_the_owner_of_the_base_branch(tmp_path, monkeypatch):
     fake_weights(monkeypatch)
     world = Proposed(tmp_path / "repository", release=False)
@@ -379,18 +412,6 @@ def test_lowered_gates_need_the_owner_of_the_base_branch(tmp_path, monkeypatch):
     assert found.conclusion == "pending"
     agreed = world.judge(agreed=lambda path, owners: "ada" if "@ada" in owners else None)
     assert agreed.conclusion == "success"
-
-
-def test_what_a_judged_proposal_says_is_what_main_says_after_the_merge(world):
-    world.propose()
-    world.train()
-    said = world.only().report
-    world.git("switch", "--quiet", "main")
-    world.git("merge", "--quiet", "change")
-    main = open_registry("registry/store", world.root, world.root / "cache")
-    _, outcome = world.apply()
-    assert outcome.gate.metrics["outcome"] == said.outcome
-    assert main.live("bot", "production").version == "1.1.0"
 
 
 PROGRAM = """\
@@ -519,3 +540,57 @@ def limited(work):
         return work()
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+RATES = st.sampled_from([0.002, 0.003, 0.5])
+GATES = st.lists(
+    st.sampled_from(
+        [
+            {"metric": "exact_match", "beats": "base", "by": {"points": 10}},
+            {"metric": "exact_match", "beats": "champion"},
+            {"metric": "exact_match", "not_worse_than": "champion", "margin": {"points": 5}},
+            {"metric": "macro_f1", "at_least": 0.97},
+            {"metric": "format_compliance", "at_least": 0.9},
+        ]
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=str,
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rate=RATES, gates=GATES, moved=st.booleans(), rows=st.sampled_from([120, 60]))
+def test_what_a_judged_proposal_says_is_what_main_says_after_the_merge(monkeypatch, rate, gates, moved, rows):
+    """Whatever is proposed, and wherever main moved meanwhile: adopted and applied, it comes to the same end."""
+    with tempfile.TemporaryDirectory() as folder, monkeypatch.context() as patched:
+        fake_weights(patched)
+        (Path(folder) / "repository").mkdir()
+        world = Proposed(Path(folder) / "repository")
+        world.spec["evaluation"]["gates"] = gates
+        world.files["data/b.jsonl"] = list(range(80, rows)) or [80]
+        world.propose(learning_rate=rate)
+        trained = world.train()
+        spec, files = copy.deepcopy(world.spec), copy.deepcopy(world.files)
+        if moved:
+            # The same data under a number between the two: another champion on this test set.
+            world.git("switch", "--quiet", "main")
+            world.spec["version"], world.spec["training"]["learning_rate"] = "1.0.1", 0.004
+            world.commit()
+            world.apply()
+            world.git("switch", "--quiet", "change")
+            world.spec, world.files = spec, files
+        found = world.only()
+        event(f"{'moved, ' if moved else ''}{found.state}, {found.conclusion}")
+        world.git("switch", "--quiet", "main")
+        world.git("merge", "--quiet", "-X", "theirs", "--no-edit", "change")
+        world.write()
+        outcome = world.merge_with("pr/1")
+        assert (trained.error, found.state) == (None, "judged")
+        assert {"train", "predict_base", "predict_tuned", "predict_champion"}.isdisjoint(outcome.ran)
+        assert outcome.gate.metrics["outcome"] == found.report.outcome
+        assert (outcome.deployment is not None) is (found.conclusion == "success")
+        main = [
+            Verdict.model_validate(one) for one in json.loads(world.registry.read(outcome.gate.outputs["verdicts"]))
+        ]
+        assert main == found.report.verdicts
