@@ -20,6 +20,8 @@ PERMISSIONS = {
     "report": {"actions": "read", "checks": "write", "contents": "read", "pull-requests": "write"},
     "deploy": {"contents": "write", "pull-requests": "read"},
     "drift": {"contents": "read", "issues": "write"},
+    "command": {"actions": "write", "contents": "read", "issues": "write", "pull-requests": "write"},
+    "rollback": {"contents": "write", "pull-requests": "write"},
 }
 
 
@@ -107,6 +109,18 @@ def test_it_is_judged_and_published_as_the_app(story):
     assert not story.records()
 
 
+def test_a_comment_has_it_trained_again_and_a_strangers_does_nothing(story):
+    story.hub.people["ada"] = "admin"
+    for login in ("mallory", "ada"):
+        said = story.hub.comment(story.number, login, f"/gitune retrain bot@{story.head[:12]}")
+        run = story.run("command", "issue_comment", story.hub.comment_event(said))
+        assert run.jobs() == {"command": True}, run.output
+        assert len(story.hub.dispatches) == (login == "ada")
+    (asked,) = story.hub.dispatches
+    assert (asked.workflow, asked.ref) == ("retrain.yml", "main")
+    assert asked.inputs == {"number": str(story.number), "sha": story.head, "specs": "bot"}
+
+
 def test_a_merge_deploys_without_training(story):
     before = story.hub.git.commit("main")
     story.hub.merge(story.number)
@@ -123,13 +137,40 @@ def test_a_second_deployment_has_nothing_to_do(story):
     assert run.jobs() == {"what must move": True}, run.output
 
 
+def test_a_rollback_opens_the_pull_request_that_brings_the_version_before_back(story):
+    story.repository.git("fetch", "--quiet", "origin")
+    story.repository.git("checkout", "--quiet", "-B", "change", "origin/main")
+    story.repository.spec["version"], story.repository.spec["training"]["learning_rate"] = "1.0.1", 0.004
+    story.repository.commit("slower")
+    story.repository.git("push", "--quiet", "--force", "origin", "change")
+    story.number = story.hub.open_pull_request("change", "Learn slower", "ada")
+    assert story.retrain().jobs() == {"what must run": True, "bot": True}
+    before = story.hub.git.commit("main")
+    story.hub.merge(story.number)
+    run = story.run("deploy", "push", story.hub.push_event(before))
+    assert "production is now 1.0.1 (was 1.0.0)" in run.output, run.output
+
+    event = story.hub.dispatch_event("rollback.yml", spec="bot", to="", reason="it answers worse")
+    app = story.hub.token(PERMISSIONS["rollback"], app="gitune")
+    run = story.run("rollback", "workflow_dispatch", event, app_token=app)
+    assert run.jobs() == {"roll back bot": True}, run.output
+    opened = max(story.hub.pulls.values(), key=lambda pull: pull.number)
+    assert opened.branch == "gitune/rollback-bot-1.0.0"
+    before = story.hub.git.commit("main")
+    story.hub.merge(opened.number)
+    run = story.run("deploy", "push", story.hub.push_event(before))
+    assert run.jobs() == {"what must move": True, "deploy production": True}, run.output
+    assert "production is now 1.0.0 (was 1.0.1)" in run.output
+    assert "bot train: RUN" not in run.output
+
+
 def test_drift_opens_an_issue_once_an_artifact_is_gone(story):
     event = {"repository": {"default_branch": "main"}}
     run = story.run("drift", "schedule", event)
     assert run.jobs() == {"drift": True}, run.output
     assert not [issue for issue in story.hub.issues if "Drift" in issue.title]
-    (adapter,) = {file.resolve() for file in (story.store / "blobs").glob("**/*") if holds_weights(file)}
-    adapter.unlink()
+    for adapter in {file.resolve() for file in (story.store / "blobs").glob("**/*") if holds_weights(file)}:
+        adapter.unlink()
     run = story.run("drift", "schedule", event)
     assert run.jobs() == {"drift": True}, run.output
     (issue,) = [issue for issue in story.hub.issues if "Drift" in issue.title]
