@@ -44,6 +44,8 @@ class Blob(NamedTuple):
     """Git's hash of its content."""
     is_link: bool
     """Whether the content is the target of a symbolic link."""
+    is_executable: bool = False
+    """Whether it may be started."""
 
 
 def read_checkout(root: Path) -> Checkout:
@@ -115,8 +117,12 @@ def show(root: Path, commit: str, path: str) -> bytes | None:
 
 def resolve_commit(root: Path, ref: str) -> str | None:
     """Return the full hash of the commit that a branch, tag or hash names; None when there is none here."""
-    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-    return found.stdout.decode().strip() if found.returncode == 0 else None
+    # Git takes a tag `origin/main` for the remote's branch, and whoever may push could make one.
+    for name in (f"refs/remotes/{ref}", ref) if "/" in ref else (ref,):
+        found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        if found.returncode == 0:
+            return found.stdout.decode().strip()
+    return None
 
 
 def commit_time(root: Path, commit: str) -> datetime | None:
@@ -124,27 +130,6 @@ def commit_time(root: Path, commit: str) -> datetime | None:
     found = _git(root, "show", "--no-patch", "--format=%ct", "--end-of-options", commit)
     seconds = found.stdout.strip()
     return datetime.fromtimestamp(int(seconds), UTC) if found.returncode == 0 and seconds.isdigit() else None
-
-
-def commits_of(root: Path, since: str | None, path: str, most: int) -> list[str]:
-    """Return the commits in HEAD's history that changed a path, the newest first.
-
-    Args:
-        root: A folder of the repository.
-        since: Commit that they are not in the history of; None, or one that is not here: all.
-        path: File or folder, relative to `root`.
-        most: How many at most.
-
-    Raises:
-        GituneError: when git cannot tell.
-    """
-    known = since is not None and resolve_commit(root, since) is not None
-    span = f"{since}..HEAD" if known else "HEAD"
-    # Merges too: who changed nothing but merged is what GitHub knows a pull request by.
-    done = _git(root, "log", "--format=%H", "--full-history", "--first-parent", f"--max-count={most}", span, "--", path)
-    if done.returncode != 0:
-        raise GituneError(f"git cannot list the commits of {path}: {_complaint(done)}")
-    return done.stdout.decode().split()
 
 
 def merge_base(root: Path, one: str, other: str) -> str | None:
@@ -197,7 +182,7 @@ def list_blobs(root: Path, commit: str, paths: Sequence[str]) -> dict[str, Blob]
         facts, _, path = entry.partition("\t")
         mode, kind, name = facts.split()
         if kind == "blob":
-            blobs[path] = Blob(name, mode == "120000")
+            blobs[path] = Blob(name, mode == "120000", mode == "100755")
     return blobs
 
 
@@ -235,6 +220,8 @@ def _write_each(source: IO[bytes], ordered: Iterable[tuple[str, Blob]], folder: 
         else:
             with target.open("wb") as file:
                 _copy(source, file, size)
+            if blob.is_executable:
+                target.chmod(0o755)
         source.read(1)
 
 

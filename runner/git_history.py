@@ -1,4 +1,4 @@
-"""Commits of a repository and the files they hold, many at a time: `recent_commits`, `ids`, `folders`, `check_out`.
+"""Commits of a repository and the files they hold, many at a time: `read_history`, `commits_of`, `ids`, `check_out`.
 
 It asks git once for all commits, not once for each, and writes nothing into the repository: files of old commits go
 to a folder and an index of the caller's own.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import GituneError, UsageError
-from runner.git import call_git
+from runner.git import call_git, resolve_commit
 
 _NO_FILTERS = {"GIT_LFS_SKIP_SMUDGE": "1"}
 
@@ -58,6 +58,28 @@ def read_history(root: Path, since: float) -> History:
     before = {parent for commit in inside for parent in commits[commit][1]}
     kept = inside | before | tips
     return History([c for c in commits if c in kept], [c for c in commits if c not in kept])
+
+
+def commits_of(root: Path, since: str | None, paths: Sequence[str], most: int) -> list[str]:
+    """Return the commits in HEAD's history that changed any of some paths, the newest first.
+
+    Args:
+        root: A folder of the repository.
+        since: Commit that they are not in the history of; None, or one that is not here: all.
+        paths: Files or folders, relative to `root`.
+        most: How many at most.
+
+    Raises:
+        GituneError: when git cannot tell.
+    """
+    known = since is not None and resolve_commit(root, since) is not None
+    span = f"{since}..HEAD" if known else "HEAD"
+    # Merges too: who changed nothing but merged is what GitHub knows a pull request by.
+    options = ("--format=%H", "--full-history", "--first-parent", f"--max-count={most}", span)
+    if (done := call_git(root, ["--literal-pathspecs", "log", *options, "--", *paths])).returncode != 0:
+        said = done.stderr.decode(errors="replace").strip()
+        raise GituneError(f"git cannot list the commits of {', '.join(paths)}: {said}")
+    return done.stdout.decode().split()
 
 
 def ids(root: Path, commits: Iterable[str], path: str) -> list[str | None]:

@@ -321,3 +321,28 @@ def test_names_with_line_breaks_are_refused(repo):
     head = commit(repo, {"a": b"1"})
     with pytest.raises(GituneError, match="line break"):
         Past(repo, head).holds([(head, "a\nb")])
+
+
+def test_no_tag_passes_for_the_branch_of_a_remote(repo):
+    """Whoever may push may push a tag `origin/main`, and CI reads its configuration from that name."""
+    (repo / "a").write_text("1")
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "main")
+    git(repo, "update-ref", "refs/remotes/origin/main", "HEAD")
+    main = git(repo, "rev-parse", "HEAD")
+    git(repo, "commit", "-q", "--allow-empty", "-m", "forged")
+    git(repo, "tag", "origin/main")
+    assert resolve_commit(repo, "origin/main") == main
+    assert resolve_commit(repo, "refs/tags/origin/main") == git(repo, "rev-parse", "HEAD")
+
+
+def test_what_may_be_started_is_written_so(repo, tmp_path):
+    (repo / "run.sh").write_text("#!/bin/sh\n")
+    (repo / "run.sh").chmod(0o755)
+    (repo / "plain").write_text("")
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "main")
+    out = tmp_path / "out"
+    out.mkdir()
+    write_blobs(repo, list_blobs(repo, git(repo, "rev-parse", "HEAD"), ["."]), out)
+    assert [os.access(out / name, os.X_OK) for name in ("run.sh", "plain")] == [True, False]

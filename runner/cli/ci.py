@@ -61,7 +61,7 @@ def ci(
     """
     base = base or _base(find_root(directory))
     # Before anything reads it: a proposal chooses no store, programs or limits of its own.
-    os.environ.setdefault(CONFIG_FROM, base)
+    os.environ[CONFIG_FROM] = os.environ.get(CONFIG_FROM) or base
     project = open_project(directory, namespace)
     if train:
         _train(project, base)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from runner import git
 from runner.errors import UsageError
-from runner.spec.config import CONFIG_FILE, Config, load_config, parse_config
+from runner.plan.base_config import config_of
+from runner.spec.config import CONFIG_FILE, Config, load_config
 from runner.spec.known import KnownDocuments
 
 CONFIG_FROM = "GITUNE_CONFIG_FROM"
@@ -43,5 +44,4 @@ def config_at(root: Path, ref: str) -> Config:
     commit = git.resolve_commit(root, ref)
     if commit is None:
         raise UsageError(f"there is no commit {ref} here to read {CONFIG_FILE} from", hint="fetch it first")
-    data = git.show(root, commit, CONFIG_FILE)
-    return Config() if data is None else parse_config(data, f"{ref}:{CONFIG_FILE}")
+    return config_of(root, commit, ref)

@@ -12,6 +12,7 @@ from runner.cli.project import open_project
 from runner.cli.ruling import BY, REASON, lift_hold, project_of, signed
 from runner.errors import GituneError, UsageError
 from runner.plan.build import look
+from runner.plan.floors import unproven
 from runner.plan.walk import Walk
 from runner.registry.facts import Ruling
 from runner.report.columns import columns
@@ -49,6 +50,11 @@ def approve(directory: Path, name: str, reason: str, by: str | None) -> None:
             "a FAIL is not approved: change the gate in the spec, where everybody sees it" if outcome == "FAIL" else ""
         )
         raise GituneError(f"the gates of {name} {spec.version} say {outcome}, not INCONCLUSIVE", hint=hint)
+    if floors := unproven(spec, subject.config, judged.metrics["verdicts"]):
+        raise GituneError(
+            f"policy.floors asks for {'; '.join(floors)}, and {name} {spec.version} has not shown that",
+            hint="add test rows; what policy asks for is approved by nobody",
+        )
     scores = walk.records["score"].outputs["scores"].digest
     project.main_registry.add_ruling(
         Ruling(kind="approve", version=spec.version, scores=scores, **signed(project, name, reason, by))

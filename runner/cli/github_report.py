@@ -13,8 +13,8 @@ from runner.cli.repository import cache_folder, find_root
 from runner.errors import GituneError
 from runner.github.connection import connect
 from runner.github.event import read_event
-from runner.github.pull_requests import MergeGroup, resolve
-from runner.github.report import Desk, mark_stale, report_group, report_pull_request
+from runner.github.pull_requests import DEPLOY, MergeGroup, resolve
+from runner.github.report import Desk, mark_stale, report_group, report_pull_request, withdraw
 from runner.proposals.words import headline
 
 
@@ -40,6 +40,8 @@ def report(directory: Path) -> int:
         click.echo("no open pull request has this commit as its head: nothing to report")
         return 0
     failed = 0
+    if event.text("workflow_run", "path").partition("@")[0] == DEPLOY:
+        withdraw(desk, found)
     for pull in found:
         if pull.base_ref != default:
             click.echo(f"#{pull.number} is to be merged into {pull.base_ref}: nothing is judged there")

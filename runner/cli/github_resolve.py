@@ -21,8 +21,11 @@ def resolve() -> None:
     Without an open pull request all of them are empty.
     """
     event = read_event(os.environ)
-    found = find(connect(os.environ).repository, event)
+    repository = connect(os.environ).repository
+    found = find(repository, event)
     pulls = [] if isinstance(found, MergeGroup) else found
+    # Anybody may open another one of the same commit, from a fork or into another branch: it must not be in the way.
+    pulls = sorted(pulls, key=lambda pull: (pull.base_ref != repository.default_branch, not pull.trusted, pull.number))
     outputs = dict.fromkeys(("number", "sha", "base", "trusted"), "")
     if pulls:
         pull = pulls[0]

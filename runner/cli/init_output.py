@@ -56,14 +56,14 @@ def _tell_next(created: Created, target: Path, store: str | None) -> None:
     near = os.path.relpath(target)
     here = str(target) if near.startswith("..") else near
     click.echo("\nNext:")
-    if created.proposal is None:
-        click.echo(f"  gitune init {here} --data FILE.jsonl    adds a spec from your data")
-        return
     if here != ".":
         click.echo(f"  cd {here}")
-    click.echo("  git add -A && git commit -m 'Propose a first version'")
-    click.echo("  gitune plan     what an apply would do, and why")
-    click.echo("  gitune apply    trains, measures, judges the gates, deploys")
+    if created.proposal is None:
+        click.echo("  gitune init --data FILE.jsonl    adds a spec from your data")
+    else:
+        click.echo("  git add -A && git commit -m 'Propose a first version'")
+        click.echo("  gitune plan     what an apply would do, and why")
+        click.echo("  gitune apply    trains, measures, judges the gates, deploys")
     if store is not None and not is_remote(store) and any(name.startswith(".github/") for name in created.written):
         click.echo(f"\nResults go to {store} for now: {WHY_NOT_EMBEDDED}.")
         click.echo(

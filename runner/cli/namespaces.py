@@ -17,6 +17,8 @@ from runner.registry.registry import Registry
 
 if TYPE_CHECKING:
     from runner.cli.planning import Planned
+    from runner.plan.delivery import Delivery
+    from runner.plan.subject import Subject
 
 NAMESPACE = click.option(
     "--namespace",
@@ -53,17 +55,24 @@ def take_over(project: Project, planned: Planned) -> None:
     Raises:
         RegistryError: when any of it does not verify.
     """
-    if not planned.request.adopt:
-        return
+    for namespace in planned.request.adopt:
+        adopt_from(project, namespace, planned.subjects, planned.delivery)
+
+
+def adopt_from(project: Project, namespace: str, subjects: Sequence[Subject], delivery: Delivery) -> None:
+    """Copy what specs need of a namespace into main's registry, and say on stderr what was copied.
+
+    Raises:
+        RegistryError: when any of it does not verify.
+    """
     from runner.steps.adopt import adopt
 
-    for namespace in planned.request.adopt:
-        source = project.seen_in(namespace)
-        for subject in planned.subjects:
-            walk = look(Walk(subject, source, planned.delivery))
-            for record in adopt(walk, namespace, source, project.registry):
-                what = f"{record.step} of {subject.spec.name}, key {record.key[:8]}"
-                click.echo(f"adopted from {namespace}: {what}, every byte verified", err=True)
+    source = project.seen_in(namespace)
+    for subject in subjects:
+        walk = look(Walk(subject, source, delivery))
+        for record in adopt(walk, namespace, source, project.registry):
+            what = f"{record.step} of {subject.spec.name}, key {record.key[:8]}"
+            click.echo(f"adopted from {namespace}: {what}, every byte verified", err=True)
 
 
 def _require_main(project: Project) -> None:

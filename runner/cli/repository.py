@@ -25,4 +25,7 @@ def find_root(start: Path) -> Path:
     for folder in (here, *here.parents):
         if (folder / "specs").is_dir():
             return folder
-    raise UsageError(f"{here} is not in a Gitune repository: no specs/ folder here or above", hint="use -C DIR")
+    raise UsageError(
+        f"{here} is not in a Gitune repository: no specs/ folder here or above",
+        hint="use -C DIR, or make one: `gitune init`",
+    )

@@ -66,7 +66,7 @@ def open_grader(
     where = loaded.where(f"evaluation.custom_metrics.{place}")
     if custom.command is not None:
         entry = find_named(config.metrics, custom.command, "metrics")
-        yield _Complete(custom.name, CommandGrader(entry, loaded.root, report))
+        yield _Complete(custom.name, CommandGrader(entry, config.programs or loaded.root, report))
     elif custom.judge is not None:
         from runner.evaluation.judge import JudgeGrader
         from runner.providers.chat import ChatClient

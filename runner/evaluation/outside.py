@@ -178,8 +178,9 @@ def _measure(
         return {"embeddings": embedding_of(custom, loaded, config, index, where, models).digest}
     if custom.command is not None:
         entry = find_named(config.metrics, custom.command, "metrics")
-        files = files_of(entry.command, entry.files, loaded.root)
-        digests = {name: _digest(name, loaded.root, index) for name in files}
+        root = config.programs or loaded.root
+        files = files_of(entry.command, entry.files, root)
+        digests = {name: _digest(name, root, index) for name in files}
         return {"command": entry.command, "files": digests, "env": sorted(entry.env)}
     endpoint = find_named(config.endpoints, custom.judge or "", "endpoints")
     labels = read_labels(custom, loaded, where)

@@ -51,6 +51,18 @@ def publish_check(
             known.edit(output=output, **state)
 
 
+def withdraw_check(connection: Connection, sha: str, why: str, url: str | None = None) -> None:
+    """Take back a check that says success, before anybody has judged again; others say nothing that could mislead.
+
+    Raises:
+        GituneError: when GitHub refuses.
+    """
+    with github_errors(f"reading the check of {sha[:12]}"):
+        known = _own(connection, sha)
+    if known is not None and known.conclusion == "success":
+        publish_check(connection, sha, "pending", why, "The comment says what was found before.", url)
+
+
 def _own(connection: Connection, sha: str) -> CheckRun | None:
     runs = connection.repository.get_commit(sha).get_check_runs(check_name=NAME)
     return next((run for run in runs if run.app and run.app.slug == connection.app), None)

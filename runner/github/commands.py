@@ -1,6 +1,6 @@
 """The text of a comment -> the command in it, if there is one. Anybody may have written it.
 
-A command is the only thing on its line: `/gitune retrain bot@1a2b3c4`. Quoted lines and code blocks hold none.
+A command is the only thing on its line: `/gitune retrain bot@1a2b3c4d5e6f`. Quoted lines and code blocks hold none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_TARGETS = 20
 REASON_LIMIT = 500
 """Characters of a reason that are kept."""
 
-_TARGET = re.compile(rf"(?P<spec>{NAME.strip('^$')})@(?P<sha>[0-9a-f]{{7,40}})", re.ASCII)
+_TARGET = re.compile(rf"(?P<spec>{NAME.strip('^$')})@(?P<sha>[0-9a-f]{{12,40}})", re.ASCII)
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _MOST_CHARACTERS = 65_536
 
@@ -32,7 +32,7 @@ class Target:
     spec: str
     """Its name; a name that a spec may have."""
     sha: str
-    """The beginning of the commit's name, seven hex digits at least."""
+    """The beginning of the commit's name, twelve hex digits at least: shorter ones are forged in minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _retrain(words: list[str]) -> Command | Misread:
     targets = [_target(word) for word in words]
     named = tuple(target for target in targets if target is not None)
     if not targets or len(named) < len(targets):
-        return Misread("`retrain` takes specs with the commit that you looked at, as `SPEC@1a2b3c4`")
+        return Misread("`retrain` takes specs with the commit that you looked at, as `SPEC@1a2b3c4d5e6f`")
     if len(named) > MOST_TARGETS:
         return Misread(f"`retrain` takes {MOST_TARGETS} specs at most")
     return Command("retrain", named)
@@ -98,7 +98,9 @@ def _retrain(words: list[str]) -> Command | Misread:
 def _approve(word: str, reason: str) -> Command | Misread:
     target = _target(word)
     if target is None:
-        return Misread("`approve` takes one spec with the commit that you looked at, as `SPEC@1a2b3c4`, and a reason")
+        return Misread(
+            "`approve` takes one spec with the commit that you looked at, as `SPEC@1a2b3c4d5e6f`, and a reason"
+        )
     if not reason:
         return Misread("`approve` needs its reason, in words after the commit")
     return Command("approve", (target,), reason[:REASON_LIMIT])

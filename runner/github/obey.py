@@ -161,6 +161,9 @@ def _approvable(spec: ProposedSpec) -> Report:
     if report.outcome == "FAIL" or any(verdict.outcome == "FAIL" for verdict in report.verdicts):
         hint = "change the gate in the spec, where everybody sees it"
         raise RefusalError(f"the gates of {name} say FAIL, which nobody approves", hint=hint)
+    if spec.floors:
+        said = "; ".join(spec.floors)
+        raise RefusalError(f"policy.floors asks for {said}, which nobody approves", hint="add test rows")
     if report.outcome != "INCONCLUSIVE" or report.releasable:
         raise RefusalError(f"{name} needs no approval")
     return report

@@ -7,15 +7,16 @@ leaves the rest to the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from runner.errors import ConflictError
+from runner.errors import ConflictError, GituneError
 from runner.github.connection import github_errors
 from runner.registry.facts import Version
 
 if TYPE_CHECKING:
+    from github.GitRef import GitRef
     from github.Repository import Repository
 
 BODY_LIMIT = 120_000
@@ -34,11 +35,11 @@ class Published:
     repository: Repository
 
     @cached_property
-    def tags(self) -> dict[str, str]:
-        """Commit, or object of an annotated tag, by tag."""
+    def tags(self) -> dict[str, GitRef]:
+        """What each tag is of."""
         with github_errors("listing tags"):
             refs = self.repository.get_git_matching_refs("tags/")
-            return {ref.ref.removeprefix("refs/tags/"): self._commit(ref.object.type, ref.object.sha) for ref in refs}
+            return {ref.ref.removeprefix("refs/tags/"): ref for ref in refs}
 
     @cached_property
     def releases(self) -> set[str]:
@@ -46,8 +47,25 @@ class Published:
         with github_errors("listing releases"):
             return {release.tag_name for release in self.repository.get_releases()}
 
-    def _commit(self, kind: str, sha: str) -> str:
-        return self.repository.get_git_tag(sha).object.sha if kind == "tag" else sha
+    def lacks(self, version: Version) -> bool:
+        """Whether a version has no tag, or no release."""
+        return tag_of(version) not in self.tags or tag_of(version) not in self.releases
+
+    def commit_of(self, tag: str) -> str:
+        """Return the commit that a tag names, annotated or not."""
+        target = self.tags[tag].object
+        with github_errors(f"reading the tag {tag}"):
+            return self.repository.get_git_tag(target.sha).object.sha if target.type == "tag" else target.sha
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What became of versions that were to be tagged and released."""
+
+    made: list[str] = field(default_factory=list)
+    """Tags of the releases that were made."""
+    faults: list[GituneError] = field(default_factory=list)
+    """What kept others from it."""
 
 
 def unpublished(repository: Repository, versions: Sequence[Version]) -> list[Version]:
@@ -57,11 +75,11 @@ def unpublished(repository: Repository, versions: Sequence[Version]) -> list[Ver
         GituneError: when GitHub refuses.
     """
     published = Published(repository)
-    return [one for one in versions if tag_of(one) not in published.tags or tag_of(one) not in published.releases]
+    return [version for version in versions if published.lacks(version)]
 
 
-def publish(repository: Repository, versions: Sequence[Version], describe: Callable[[Version], str]) -> list[str]:
-    """Tag and release versions that are not; return the tags of the releases that were made.
+def publish(repository: Repository, versions: Sequence[Version], describe: Callable[[Version], str]) -> Publication:
+    """Tag and release versions that are not; one that cannot be stops no other.
 
     Args:
         repository: where.
@@ -69,26 +87,36 @@ def publish(repository: Repository, versions: Sequence[Version], describe: Calla
         describe: writes a release's text, Markdown.
 
     Raises:
-        ConflictError: when a tag is there and names another commit.
-        GituneError: when GitHub refuses.
+        GituneError: when GitHub does not tell what is there.
     """
-    published, made = Published(repository), []
+    published, publication = Published(repository), Publication()
+    _ = published.tags, published.releases  # where GitHub does not tell, nobody is asked version by version
     for version in versions:
-        tag = tag_of(version)
-        if (known := published.tags.get(tag)) is None:
-            _tag(repository, tag, version)
-        elif known != version.commit:
-            raise ConflictError(
-                f"the tag {tag} is at {known[:12]}, and {version.name} {version.version} was released from "
-                f"{version.commit[:12]}",
-                hint="somebody else made that tag: delete it, and deploy again",
-            )
-        if tag not in published.releases:
-            with github_errors(f"making the release {tag}"):
-                text = describe(version)[:BODY_LIMIT]
-                repository.create_git_release(tag, f"{version.name} {version.version}", text, make_latest="false")
-            made.append(tag)
-    return made
+        try:
+            if _publish(published, version, describe):
+                publication.made.append(tag_of(version))
+        except GituneError as error:
+            publication.faults.append(error)
+    return publication
+
+
+def _publish(published: Published, version: Version, describe: Callable[[Version], str]) -> bool:
+    """Tag and release one version; return whether a release was made."""
+    tag = tag_of(version)
+    if tag not in published.tags:
+        _tag(published.repository, tag, version)
+    elif (known := published.commit_of(tag)) != version.commit:
+        raise ConflictError(
+            f"the tag {tag} is at {known[:12]}, and {version.name} {version.version} was released from "
+            f"{version.commit[:12]}",
+            hint="somebody else made that tag: delete it, and dispatch the workflow `deploy`",
+        )
+    if tag in published.releases:
+        return False
+    text = describe(version)[:BODY_LIMIT]
+    with github_errors(f"making the release {tag}"):
+        published.repository.create_git_release(tag, f"{version.name} {version.version}", text, make_latest="false")
+    return True
 
 
 def _tag(repository: Repository, tag: str, version: Version) -> None:

@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 
 from runner import git
-from runner.errors import GituneError
-from runner.github.check import SUMMARY_LIMIT, publish_check
+from runner.errors import GituneError, UsageError
+from runner.github.check import SUMMARY_LIMIT, publish_check, withdraw_check
 from runner.github.comment import find_comment, publish_comment
 from runner.github.connection import Connection
 from runner.github.outputs import write_summary
@@ -23,6 +23,7 @@ from runner.github.pull_requests import MergeGroup, PullRequestRef, pull_request
 from runner.github.reviews import Approvals
 from runner.github.runs import training_of
 from runner.github.trees import credentials, fetch, proposed_tree
+from runner.plan.base_config import config_of
 from runner.progress import Report, silent
 from runner.proposals.context import CommentContext, Examples
 from runner.proposals.ground import EVERY_SPEC, Agreed, Ground
@@ -33,7 +34,7 @@ from runner.proposals.model import Proposal
 from runner.proposals.summary import render_summary
 from runner.proposals.words import headline
 from runner.report.escape import fence
-from runner.spec.config import CONFIG_FILE, Config, parse_config
+from runner.spec.config import Config
 
 WEAKER = (
     "This check was written with the job's own token: any workflow of this repository that may write checks could have "
@@ -76,8 +77,7 @@ class Desk:
         """
         fetch(self.clone, [f"+refs/heads/{base_ref}:refs/remotes/origin/{base_ref}"], self.variables)
         commit = git.resolve_commit(self.clone, f"refs/remotes/origin/{base_ref}")
-        data = git.show(self.clone, str(commit), CONFIG_FILE)
-        return Config() if data is None else parse_config(data, f"{base_ref}:{CONFIG_FILE}")
+        return config_of(self.clone, str(commit), base_ref)
 
     def examples(self, config: Config) -> Examples:
         """Return how rows are shown: as the configuration says, else masked where anybody may read."""
@@ -96,6 +96,16 @@ def mark_stale(desk: Desk, pull: PullRequestRef) -> None:
         return
     stale = out_of_date(known.body, pull.head_sha)
     publish_comment(desk.connection, pull.number, known, lambda _: stale)
+
+
+def withdraw(desk: Desk, pulls: Sequence[PullRequestRef]) -> None:
+    """Take back every green check, since what is live has moved: should this job be ended, none is left to be believed.
+
+    Raises:
+        GituneError: when GitHub refuses.
+    """
+    for pull in pulls:
+        withdraw_check(desk.connection, pull.head_sha, "Judging again: what is live has moved", desk.run_url)
 
 
 def report_pull_request(desk: Desk, pull: PullRequestRef) -> Proposal:
@@ -151,8 +161,12 @@ def judge_pull_request(desk: Desk, pull: PullRequestRef) -> tuple[Proposal, Conf
     """Judge a pull request's head from stored answers, and return the configuration that it was judged by.
 
     Raises:
+        UsageError: for one into another branch than the default one: whoever may push could make a branch whose
+            configuration and code owners let everything through, or name a store and programs of his own.
         GituneError: when nobody can tell.
     """
+    if pull.base_ref != (default := desk.connection.repository.default_branch):
+        raise UsageError(f"#{pull.number} is to be merged into {pull.base_ref}", hint=f"only {default} is judged for")
     config = desk.config(pull.base_ref)
     with proposed_tree(desk.clone, f"refs/pull/{pull.number}/head", pull.head_sha, desk.variables) as tree:
         agreed, namespaces = Approvals(desk.connection, pull).of, [f"pr/{pull.number}"]

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import base64
 import gzip
+import tempfile
+import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.github.connection import github_errors, status_of
+from runner.registry.snapshot import facts_of, write_snapshot
+from runner.registry.store import Store
 
 if TYPE_CHECKING:
     from github.Repository import Repository
@@ -14,10 +19,35 @@ if TYPE_CHECKING:
 BRANCH, SNAPSHOT = "gitune/registry", "registry.json.gz"
 
 
+_RACES = 5
+"""Times that the registry may have gone on meanwhile; whoever wrote there publishes too."""
+
+
+def publish_registry(repository: Repository, store: Store) -> bool:
+    """Publish what a store knows; return whether that differs from what was published.
+
+    A job that read the store earlier may publish later than one that read more of it. So each looks at the store once
+    more after it has published, and publishes again where something came: whoever is last has seen everything.
+
+    Raises:
+        GituneError: when GitHub refuses.
+        RegistryError: when the store cannot be read.
+        TransientError: when either cannot be reached.
+    """
+    moved = False
+    for _ in range(_RACES):
+        before = facts_of(store)
+        with tempfile.TemporaryDirectory(prefix="gitune-snapshot-") as folder:
+            file = Path(folder) / SNAPSHOT
+            write_snapshot(store, file)
+            moved |= publish_snapshot(repository, file.read_bytes())
+        if facts_of(store) == before:
+            break
+    return moved
+
+
 def publish_snapshot(repository: Repository, data: bytes) -> bool:
     """Move the branch to a commit with this snapshot; return False where the one that is there says the same.
-
-    Of two jobs that publish at the same time the later one wins: both read the registry after they had written to it.
 
     Raises:
         GituneError: when GitHub refuses.
@@ -43,7 +73,8 @@ def _published(repository: Repository) -> bytes:
     from github import GithubException
 
     try:
-        tree = repository.get_git_tree(BRANCH)
+        # By its SHA: a slash in a branch's name would be read as part of the path.
+        tree = repository.get_git_tree(repository.get_git_ref(f"heads/{BRANCH}").object.sha)
     except GithubException as error:
         if status_of(error) not in (404, 409, 422):
             raise
@@ -56,5 +87,5 @@ def _facts(packed: bytes) -> bytes:
     """Return a snapshot without its first line, which says when it was made."""
     try:
         return gzip.decompress(packed).partition(b"\n")[2]
-    except (OSError, EOFError):
-        return b""
+    except (OSError, EOFError, zlib.error):
+        return b""  # damaged: it is replaced

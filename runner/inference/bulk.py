@@ -126,7 +126,7 @@ def _answer_doubtful(
     engines: Sequence[Engine], drafter: Drafter, plan: _Plan, report: Report, done: Collection[str]
 ) -> Iterator[Reply]:
     """Yield what is settled, section by section. What is done is asked about again where others learn by it."""
-    doubt, replied, total = Doubt(), 0, len(plan.prompts)
+    doubt, replied, total = Doubt(len(plan.prompts)), 0, len(plan.prompts)
 
     def ask(prompts: Sequence[Prompt]) -> Iterator[Reply]:
         def tell(progress: Progress) -> None:

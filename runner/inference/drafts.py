@@ -10,6 +10,7 @@ at would go unseen.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 WORTH_DRAFTING = 48
 """Prompts; of fewer most would be asked about anyway, and drafting must load the model once more."""
 
-LEAST_ASKED = 16
-"""Answers that are compared in any case, those that the model is least sure of."""
+LEAST_ASKED, ASKED_SHARE = 6, 1 / 32
+"""Answers that are compared in any case, those that the model is least sure of: so many, and so many of all."""
 
 LEAST_MARGIN = 0.25
 """Logits; below it no draft is believed. Rounding moves those of SmolLM2-135M by 0.13; answers parted at 0.12."""
@@ -53,9 +54,11 @@ class Draft:
 
 
 class Doubt:
-    """What asking has taught so far; one for a whole test set."""
+    """What asking has taught so far; one for a whole test set of so many prompts."""
 
-    def __init__(self) -> None:
+    def __init__(self, prompts: int) -> None:
+        self.least = max(LEAST_ASKED, math.ceil(prompts * ASKED_SHARE))
+        """Answers to compare in any case."""
         self.asked = 0
         self.parted = 0
         """How many drafts the serving engine did not confirm."""
@@ -80,7 +83,7 @@ def settled(drafts: Sequence[Draft], ask: Callable[[Sequence[str]], Iterator[Rep
     waiting = sorted(drafts, key=lambda draft: (draft.margin, draft.answer.prompt_id))
     while waiting:
         due = sum(draft.margin <= doubt.limit for draft in waiting)
-        due = max(due, min(LEAST_ASKED - doubt.asked, len(waiting)))
+        due = max(due, min(doubt.least - doubt.asked, len(waiting)))
         if due <= 0:
             break
         asked = {draft.answer.prompt_id: draft for draft in waiting[:due]}

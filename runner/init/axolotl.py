@@ -49,8 +49,10 @@ def take_over_axolotl(document: Document, folder: Path) -> Carried:
     ledger = Ledger(document, "Axolotl")
     data = _data(ledger, folder)
     base = base_model_uri(ledger, ledger.take("base_model"), ledger.take("revision_of_model"))
-    carry_method(ledger, ledger.take("adapter"), dora=bool(ledger.take("peft_use_dora")))
-    ledger.take("load_in_4bit", "load_in_8bit")
+    carry_method(ledger, "adapter", ledger.take("adapter"), dora=bool(ledger.take("peft_use_dora")))
+    ledger.take("load_in_4bit")
+    if ledger.take("load_in_8bit"):
+        ledger.leave("load_in_8bit", "the base is held as it is, or by method: qlora in 4 bits")
     _carry_objective(ledger)
     carry_batch(ledger, ledger.take("micro_batch_size"), ledger.take("gradient_accumulation_steps"))
     _carry_validation(ledger)
@@ -77,7 +79,7 @@ def base_model_uri(ledger: Ledger, model: Any, revision: Any) -> str:
     return ""
 
 
-def carry_method(ledger: Ledger, method: Any, *, dora: bool) -> None:
+def carry_method(ledger: Ledger, key: str, method: Any, *, dora: bool) -> None:
     """Carry which weights change; where nothing is said, all of them do."""
     chosen = "dora" if dora else method or "full"
     if chosen == "dora":
@@ -86,7 +88,7 @@ def carry_method(ledger: Ledger, method: Any, *, dora: bool) -> None:
         )
         chosen = "lora"
     if chosen in ("lora", "qlora", "full"):
-        ledger.set("training.method", chosen, "adapter: the weights that change")
+        ledger.set("training.method", chosen, key)
     else:
         ledger.leave(f"method {chosen}", "lora is proposed")
 
@@ -97,7 +99,7 @@ def carry_batch(ledger: Ledger, micro: Any, accumulation: Any) -> None:
         return
     if isinstance(micro or 1, int) and isinstance(accumulation or 1, int):
         batch = (micro or 1) * (accumulation or 1)
-        ledger.set("training.batch_size", batch, f"{micro or 1} at a time × {accumulation or 1}, on one GPU")
+        ledger.set("training.batch_size", batch, f"batch of {micro or 1} × {accumulation or 1} (one GPU)")
     else:
         ledger.leave("the batch size", f"{micro!r} × {accumulation!r} is no number")
 

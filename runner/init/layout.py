@@ -82,7 +82,7 @@ def layout_files(title: str, store: str, *, github: bool, readme: bool) -> dict[
 
 def ignored_paths(store: str) -> list[str]:
     """Return what git must leave alone."""
-    return [] if is_remote(store) or store.startswith("/") else [f"{store.strip('/')}/"]
+    return [] if "://" in store or store.startswith(("/", "..")) else [f"{store.strip('/')}/"]
 
 
 def is_remote(store: str) -> bool:

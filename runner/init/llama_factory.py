@@ -60,7 +60,8 @@ def take_over_llama_factory(document: Document, folder: Path) -> Carried:
     base = base_model_uri(ledger, ledger.take("model_name_or_path"), ledger.take("model_revision"))
     method = ledger.take("finetuning_type") or "lora"
     quantized = ledger.take("quantization_bit")
-    carry_method(ledger, "qlora" if quantized and method == "lora" else method, dora=bool(ledger.take("use_dora")))
+    chosen = "qlora" if quantized and method == "lora" else method
+    carry_method(ledger, "finetuning_type", chosen, dora=bool(ledger.take("use_dora")))
     carry_batch(ledger, ledger.take("per_device_train_batch_size"), ledger.take("gradient_accumulation_steps"))
     _carry_targets(ledger)
     size = ledger.take("val_size")

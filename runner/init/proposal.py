@@ -17,6 +17,7 @@ from runner.init.setting import Setting, Settings
 from runner.init.spec_text import spec_text
 from runner.init.training import propose_answer_length, propose_split, propose_training
 
+_PACKAGE = "a Python package, which CI's machines need as well; hf://ORG/NAME@COMMIT needs none"
 _UNINSTRUCTED = "no row says what to do: `system_prompt` would, and makes the base model a fair rival"
 
 
@@ -68,7 +69,7 @@ def _settings(sample: Sample, answers: Answers, name: str, base_model: str) -> t
         "apiVersion": Setting("gitune/v1"),
         "name": Setting(name),
         "version": Setting("1.0.0", "other content needs another number"),
-        "base_model": Setting(base_model),
+        "base_model": Setting(base_model, _PACKAGE if base_model.startswith("pkg://") else ""),
         "dataset.train": Setting([f"data/{path.name}" for path in sample.files.values()]),
         "dataset.format": Setting(sample.shape, "" if _instructed(sample) else _UNINSTRUCTED),
     }

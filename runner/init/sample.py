@@ -16,6 +16,12 @@ from runner.spec.models import Checks, Dataset, RowFormat
 FEWEST = Checks().min_examples
 """Rows worth fine-tuning on; a spec asks for as many where it says nothing."""
 
+_TABLES = (".csv", ".tsv", ".xls", ".xlsx", ".parquet")
+_HOW_FROM_CSV = (
+    'name its columns input and output, and write an object a line: python -c "import csv, json; '
+    "[print(json.dumps(row)) for row in csv.DictReader(open('rows.csv'))]\" > rows.jsonl"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -57,6 +63,8 @@ def _named(paths: Sequence[Path]) -> dict[str, Path]:
             raise UsageError(f"{path} is a folder", hint="name its files: --data a.jsonl --data b.jsonl")
         if not path.is_file():
             raise UsageError(f"there is no file {path}")
+        if path.suffix.lower() in _TABLES:
+            raise UsageError(f"{path} is a table, not JSONL", hint=_HOW_FROM_CSV)
         if other := taken.get(path.name):
             raise UsageError(f"{path} and {other} have the same name", hint="rename one; both go to one folder")
         if path.name.startswith(".") or not path.name.isprintable() or "\\" in path.name or ":" in path.name[:2]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from runner.errors import Problem
 from runner.evaluation.conditions import title
 from runner.spec.config import CONFIG_FILE, Config, Floor
 from runner.spec.evaluation import Gate, Margin
 from runner.spec.load import LoadedSpec
+from runner.spec.models import Spec
 
 
 def undercuts(loaded: LoadedSpec, config: Config) -> list[Problem]:
@@ -30,6 +34,19 @@ def undercuts(loaded: LoadedSpec, config: Config) -> list[Problem]:
         at = loaded.where("evaluation.on_inconclusive")
         problems.append(Problem(message, at, "leave it out, or change `policy.on_inconclusive` on the base branch"))
     return problems
+
+
+def unproven(spec: Spec, config: Config, verdicts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the floors, in words, that no gate which keeps them was shown to meet: those nobody may approve.
+
+    Args:
+        spec: the spec.
+        config: the floors.
+        verdicts: what the gate step recorded, or a report says.
+    """
+    passed = {verdict["gate"] for verdict in verdicts if verdict["outcome"] == "PASS"}
+    met = [gate for gate in spec.evaluation.gates if title(gate) in passed]
+    return [_words(floor) for floor in config.policy.floors if not any(keeps(gate, floor) for gate in met)]
 
 
 def _place(loaded: LoadedSpec, path: str) -> str:

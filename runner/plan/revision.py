@@ -26,6 +26,7 @@ from runner.plan.subject import Subject, digest_sources, read_chat_template, rea
 from runner.spec.config import CONFIG_FILE, Config, load_config
 from runner.spec.load import FILE_NAME, LoadedSpec, load_spec
 from runner.spec.lock import load_lock
+from runner.spec.yaml_file import inside
 
 SPECS = "specs"
 _LOCAL = "file://"
@@ -108,7 +109,7 @@ def find_touched(root: Path, old: str, new: str | None) -> Touched:
     beside = {part[1] for part in parts if part[0] == SPECS and len(part) > 2}  # noqa: PLR2004 - specs/<name>/…
     # A folder without a spec on either side, such as specs/shared-notes/, is none of ours.
     names: frozenset[str] | set[str] = beside & (before | after)
-    if CONFIG_FILE in paths or _are_programs(root, paths):
+    if CONFIG_FILE in paths or _are_programs(root, paths) or _decide_bytes(paths):
         names = before | after
     elif outside := [path for path in paths if not path.startswith(f"{SPECS}/")]:
         names = names | _on_local_bases(root, outside)
@@ -155,6 +156,8 @@ def _on_local_bases(root: Path, changed: Collection[str]) -> set[str]:
     """Return the specs of the working tree whose base model lies in the repository and has a file that differs."""
     found = set()
     for file in (root / SPECS).glob(f"*/{FILE_NAME}"):
+        if not inside(root, file):
+            continue  # a link to a device, perhaps, that never ends; reading the spec tells of it
         for line in file.read_text(errors="replace").splitlines():
             # The line alone, not the whole spec: this is asked of every spec of the repository.
             key, _, value = line.partition(":")
@@ -162,6 +165,11 @@ def _on_local_bases(root: Path, changed: Collection[str]) -> set[str]:
             if key.strip() == "base_model" and base and _any_below(base, changed):
                 found.add(file.parent.name)
     return found
+
+
+def _decide_bytes(changed: Collection[str]) -> bool:
+    """Whether git may write other bytes now for files that it says are the same: line endings, encodings, filters."""
+    return any(PurePosixPath(path).name == ".gitattributes" for path in changed)
 
 
 def _are_programs(root: Path, changed: Collection[str]) -> bool:
@@ -177,6 +185,13 @@ def _are_programs(root: Path, changed: Collection[str]) -> bool:
 def local_base(uri: str) -> str | None:
     """Return the repository path of a `file://` base; None for any other."""
     return os.path.normpath(uri.removeprefix(_LOCAL)) if uri.startswith(_LOCAL) else None
+
+
+def paths_of(subject: Subject) -> list[str]:
+    """Return the files and folders of the repository that decide what a spec yields: a change of any may rerun it."""
+    base = local_base(subject.spec.base_model)
+    inside = [base] if base and not base.startswith(("/", "..")) else []
+    return [f"{SPECS}/{subject.spec.name}", CONFIG_FILE, *command_paths(subject.config), *inside]
 
 
 def _any_below(folder: str, paths: Iterable[str]) -> bool:

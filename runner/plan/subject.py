@@ -43,6 +43,11 @@ class Subject:
     """JSON value that decides what metrics from outside say (`evaluation.outside`); None without any."""
 
     @property
+    def digests(self) -> dict[str, list[str]]:
+        """Digests of the source files by role, whatever they are called."""
+        return {role: list(files.values()) for role, files in self.files.items()}
+
+    @property
     def spec(self) -> Spec:
         """The parsed spec."""
         return self.loaded.spec

@@ -15,6 +15,7 @@ from runner.errors import RegistryError, SpecError
 from runner.plan import keys
 from runner.plan.decision import NEEDS, Decision, answered
 from runner.plan.delivery import Delivery, Obstacle
+from runner.plan.floors import unproven
 from runner.plan.history import History
 from runner.plan.lookup import Lookup
 from runner.plan.next_version import version_taken
@@ -77,6 +78,9 @@ class Walk:
             return released.approval
         if gate is None or scored is None or gate.metrics["outcome"] != "INCONCLUSIVE":
             return None
+        # What policy asks for is not for a spec's owners to let through.
+        if unproven(spec, self.subject.config, gate.metrics["verdicts"]):
+            return None
         return approval_of(self.reader.rulings(spec.name), spec.version, scored.outputs["scores"].digest)
 
     @property
@@ -127,7 +131,9 @@ class Walk:
             return self._hopeful(waiting) if step == "train" and self.released is None else waiting
         match step:
             case "prepare":
-                return self._find(step, keys.prepare_inputs(self.subject.spec, _digests(self.subject), self._contract))
+                return self._find(
+                    step, keys.prepare_inputs(self.subject.spec, self.subject.digests, self.subject.contract)
+                )
             case "train":
                 return self._train()
             case "predict_base":
@@ -154,10 +160,6 @@ class Walk:
             self.records[decision.step] = yielded
         if record is not None:
             self.history.note(record)
-
-    @property
-    def _contract(self) -> object:
-        return self.subject.contract
 
     def _upstream(self, step: Step) -> Decision | None:
         """Blocked by an earlier step, or dependent on what one yields; None when all that is needed is known."""
@@ -266,7 +268,7 @@ class Walk:
     def _score_inputs(self) -> keys.Inputs:
         prepared, trained, measures = self.records["prepare"], self.records.get("train"), self.subject.measures
         spec, answers = self.subject.spec, answered(self.records)
-        inputs = keys.score_inputs(spec, prepared, answers, self._contract, trained, measures=measures)
+        inputs = keys.score_inputs(spec, prepared, answers, self.subject.contract, trained, measures=measures)
         return inputs | (keys.probe_inputs(answers) if self.subject.is_probed else {})
 
     def _gate_of(self, released: Version) -> Decision:
@@ -346,7 +348,3 @@ class Walk:
         spec = self.subject.spec
         hold = hold_on(self.reader.rulings(spec.name), spec.version, released=released is not None)
         return Obstacle("BLOCKED", hold_words(hold), "held") if hold else None
-
-
-def _digests(subject: Subject) -> dict[str, list[str]]:
-    return {role: list(files.values()) for role, files in subject.files.items()}

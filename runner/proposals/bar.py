@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runner.evaluation.outside import command_paths
 from runner.plan.model import Flag, Plan
-from runner.plan.revision import Touched, find_commit
+from runner.plan.revision import SPECS, Touched, find_commit
 from runner.proposals.ground import Ground
 from runner.proposals.model import BarChange
 from runner.proposals.owners import FILES, owners_at
 from runner.spec.config import CONFIG_FILE
+from runner.spec.load import FILE_NAME
 
-GUARDED = (".github/", "runner/", CONFIG_FILE, *FILES)
+GUARDED = (".github/", "runner/", "pyproject.toml", "setup.", "constraints.txt", CONFIG_FILE, *FILES)
 """Files and folders whose every change is one of the bar: they say what runs, with which keys, and who decides."""
 
 NAMED = 10
@@ -37,8 +39,9 @@ def bar_changes(ground: Ground, touched: Touched, plan: Plan | None) -> list[Bar
         touched: what differs from the base.
         plan: plan of what differs; None where it could not be made.
     """
-    files = sorted(path for path in touched.paths if path.startswith(GUARDED))
-    flagged = [*(_flags(plan) if plan else ())]
+    programs = tuple(command_paths(ground.config))
+    files = sorted(path for path in touched.paths if path.startswith(GUARDED) or path in programs)
+    flagged = [*(_flags(plan, touched) if plan else ()), *_removals(touched)]
     if not (files or flagged):
         return []
     # Those of the branch as it is now: who owned a file when the proposal began may own it no more.
@@ -61,8 +64,16 @@ def _together(paths: list[str]) -> str:
     return shown if len(paths) <= NAMED else f"{shown} and {len(paths) - NAMED} more"
 
 
-def _flags(plan: Plan) -> Iterator[tuple[str, str]]:
+def _flags(plan: Plan, touched: Touched) -> Iterator[tuple[str, str]]:
     for spec in plan.specs:
-        words = [_WORDS[flag] for flag in spec.flags]
+        # It was there, and nobody could read how it was judged: then all of its bar is another one.
+        unread = spec.change_class == "new" and spec.name in touched.before
+        words = ["all"] if unread else [_WORDS[flag] for flag in spec.flags]
         if words and spec.removed is None:
             yield f"{' and '.join(words)} of {spec.name}", spec.file
+
+
+def _removals(touched: Touched) -> Iterator[tuple[str, str]]:
+    """Under another name a spec is a new one, whose gates and tests nobody compares with those that went."""
+    for name in touched.removed:
+        yield f"removal of {name}, with its gates and tests", f"{SPECS}/{name}/{FILE_NAME}"

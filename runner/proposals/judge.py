@@ -18,6 +18,7 @@ from runner.models.memory import training_memory
 from runner.plan.build import build_plan
 from runner.plan.compare import compare, narrowed
 from runner.plan.decision import Decision
+from runner.plan.floors import unproven
 from runner.plan.model import Plan, SpecPlan
 from runner.plan.revision import Found, Touched, find_base, find_commit, find_touched
 from runner.plan.subject import Subject, gather_all
@@ -125,7 +126,8 @@ def _proposed(planned: SpecPlan, subject: Subject | None, ground: Ground) -> Pro
             end = _judged(walk, planned, ground)
             report = gather_report(walk) if end.state == "judged" else None
         if report is not None:
-            told = {"report": report, "declared": declared_words(subject.contract)}
+            floors = unproven(subject.spec, ground.config, (one.model_dump() for one in report.verdicts))
+            told = {"report": report, "declared": declared_words(subject.contract), "floors": floors}
             return proposed.model_copy(update={"state": "judged", **told})
     except GituneError as error:
         end = _End("failed", str(error), data_refused=isinstance(error, DataError))

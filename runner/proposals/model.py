@@ -63,6 +63,8 @@ class ProposedSpec(ReportPart):
     """Words that its output format allows, such as labels: readable also where rows are masked."""
     reason: str = ""
     """Why it waits, is missing, blocked or failed: what, where, what to do."""
+    floors: list[str] = []  # noqa: RUF012 - pydantic copies it
+    """What `policy.floors` asks for and it has not shown; no approval lets that through."""
     data_refused: bool = False
     """Whether it failed by a data check."""
     since: datetime | None = None

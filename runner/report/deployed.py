@@ -14,7 +14,9 @@ from runner.report.releases import predecessor, released_side, render_notes
 from runner.report.table import table
 
 
-def deployed_markdown(alias: str, outcomes: Sequence[Outcome], numbers: Sequence[int], released: Sequence[str]) -> str:
+def deployed_markdown(
+    alias: str, outcomes: Sequence[Outcome], numbers: Sequence[int], released: Sequence[str], left: Sequence[str]
+) -> str:
     """Render what became of an alias: what is live now, what was adopted, what was released, and all that was said.
 
     Args:
@@ -22,6 +24,7 @@ def deployed_markdown(alias: str, outcomes: Sequence[Outcome], numbers: Sequence
         outcomes: of its specs.
         numbers: pull requests that were merged since it moved last.
         released: tags of new releases.
+        left: why tags, releases or the registry's snapshot are left to the next run.
     """
     moved = [_row(outcome) for outcome in outcomes if outcome.deployment or outcome.exit_code]
     parts = [f"## Deployment of {inline(alias)}"]
@@ -30,6 +33,7 @@ def deployed_markdown(alias: str, outcomes: Sequence[Outcome], numbers: Sequence
         parts.append(f"Merged since: {', '.join(f'#{number}' for number in numbers)}.")
     if released:
         parts.append(f"Released: {', '.join(inline(tag) for tag in released)}.")
+    parts += [f"Left to the next run: {inline(fault, 300)}" for fault in left]
     told = "\n\n".join(
         render_outcome(outcome, coloured=False) for outcome in outcomes if outcome.ran or outcome.exit_code
     )

@@ -11,7 +11,7 @@ import re
 from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from runner.spec.document import Document
 from runner.spec.evaluation import Gate, Margin, Rival
@@ -185,6 +185,19 @@ class Config(Section):
         if named is not None:
             return Price(usd_per_hour=named)
         return self.prices.default if profile == DEFAULT_PROFILE else None
+
+    _programs: Path | None = PrivateAttr(default=None)
+
+    @property
+    def programs(self) -> Path | None:
+        """Folder in which metric programs lie and run; None: the repository of the spec that is scored."""
+        return self._programs
+
+    def with_programs(self, folder: Path) -> Config:
+        """Return the same configuration with programs that lie in another folder, such as those of the base branch."""
+        found = self.model_copy()
+        found._programs = folder  # noqa: SLF001 - of its own class
+        return found
 
     @field_validator("metrics", "endpoints", "embeddings", "runners", "servers")
     @classmethod

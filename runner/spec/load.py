@@ -90,7 +90,8 @@ def _folders(root: Path) -> dict[str, Path]:
     specs = root / "specs"
     if not specs.is_dir():
         raise UsageError(
-            f"there is no folder {specs}", hint="run in a repository with specs/<name>/spec.yaml, or use -C"
+            f"there is no folder {specs}",
+            hint="run in a repository with specs/<name>/spec.yaml, or use -C; `gitune init` makes one",
         )
     with os.scandir(specs) as entries:
         names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
@@ -111,7 +112,9 @@ def _is_misnamed(folder: Path) -> bool:
 def _chosen(folders: Mapping[str, Path], names: Sequence[str], root: Path) -> list[Path]:
     """Return the folders of the given names, or all, in order."""
     if not folders:
-        raise UsageError(f"there is no spec in {root / 'specs'}", hint=f"create specs/<name>/{FILE_NAME}")
+        raise UsageError(
+            f"there is no spec in {root / 'specs'}", hint="`gitune init --data FILE.jsonl` makes one of your data"
+        )
     for name in names:
         if name not in folders:
             from runner.spec.names import nearest

@@ -1,8 +1,8 @@
 """ADOPT: what a pull request's runs already trained and answered -> main's registry, verified, so that a merge is free.
 
 Only trainings and answers are taken over, and each only when its key is the sha256 of its inputs, every byte has its
-digest, and its answers are to the prompts that were asked, each once. Data is prepared again: its digests are inputs of
-what was adopted, so other data finds nothing. Scores and verdicts are always made here, from the adopted answers.
+digest, and its answers are to the prompts that were asked, each once. Data is prepared again: its digests are the
+inputs of what was adopted, so other data finds nothing. Scores and verdicts are always made here, from those answers.
 """
 
 from __future__ import annotations

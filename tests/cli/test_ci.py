@@ -156,3 +156,12 @@ def test_a_base_that_is_not_here_is_an_error(world, capsys, monkeypatch):
     monkeypatch.setenv("GITHUB_BASE_REF", "nowhere")
     assert run(world, "ci") == 64
     assert "git knows no nowhere here" in capsys.readouterr().err
+
+
+def test_an_empty_variable_lets_no_proposal_bring_its_own_configuration(world, monkeypatch, capsys):
+    monkeypatch.setenv("GITUNE_CONFIG_FROM", "")
+    (world.root / "registry").mkdir(exist_ok=True)
+    (world.root / "registry/config.yaml").write_text("store: elsewhere\n")
+    change(world)
+    run(world, "ci", "--train")
+    assert not (world.root / "elsewhere").exists()

@@ -52,7 +52,7 @@ def test_a_mistake_there_is_told_with_its_place(world, monkeypatch, capsys):
 def test_an_unknown_branch_is_an_error(world, monkeypatch, capsys):
     monkeypatch.setenv("GITUNE_CONFIG_FROM", "origin/main")
     assert run(world, "plan") != 0
-    assert "GITUNE_CONFIG_FROM names origin/main, and there is no such commit here" in capsys.readouterr().err
+    assert "there is no commit origin/main here to read registry/config.yaml from" in capsys.readouterr().err
 
 
 def test_a_key_that_is_not_set_stops_an_apply_before_it_trains(world, monkeypatch, capsys):

@@ -192,3 +192,20 @@ def test_an_empty_namespace_adopts_nothing_and_says_so(world, capsys):
     capsys.readouterr()
     assert run(world, "plan", "--adopt", "pr/7") == 0
     assert "nothing to adopt" not in capsys.readouterr().err
+
+
+def test_what_policy_asks_for_is_approved_by_nobody(world, capsys):
+    """Thin evidence for a gate that keeps a floor: an approval of before the floor counts for nothing either."""
+    thin_evidence(world)
+    assert run(world, "apply", "--yes", "--through", "evaluate") == 4
+    approve = ("gate", "approve", "bot", "--reason", "tried it", "--by", "Ada")
+    assert run(world, *approve) == 0
+    config = world.root / "registry" / "config.yaml"
+    config.write_text("policy: {floors: [{metric: exact_match, beats: base, by: {points: 5}}]}\n")
+    commit(world, "a floor")
+    capsys.readouterr()
+    assert run(world, *approve) == 1
+    assert "policy.floors asks for exact_match beats base by 5 points" in capsys.readouterr().err
+    assert run(world, "apply", "--yes") == 4
+    assert run(world, "status") == 0
+    assert "never deployed" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from github_server import Fault
 from hubs import as_app, as_job, writes
 
 from runner.errors import GituneError
-from runner.github.check import publish_check
+from runner.github.check import publish_check, withdraw_check
 
 
 @pytest.fixture
@@ -42,6 +42,8 @@ def test_a_green_check_that_has_to_wait_again_is_green_no_more(hub, sha):
     assert told(hub, sha) == [("gitune", "in_progress", None, "waits")]
     with pytest.raises(Exception, match="expected"):
         hub.merge(number)
+    # What has ended stays as it was: another run takes its place.
+    assert [run.conclusion for run in hub.all_checks.values()] == ["success", None]
 
 
 def test_a_check_of_another_app_is_not_ours(hub, sha):
@@ -93,3 +95,15 @@ def test_an_answer_that_was_lost_leaves_one_verdict(hub, sha):
     publish_check(app, sha, "success", "fine", "text")
     publish_check(app, sha, "failure", "bad", "text")
     assert told(hub, sha) == [("gitune", "completed", "failure", "bad")]
+
+
+def test_a_green_check_is_taken_back_and_no_other(hub, sha):
+    app = as_app(hub, checks="write")
+    withdraw_check(app, sha, "Judging again")
+    assert told(hub, sha) == []
+    publish_check(app, sha, "failure", "bad", "text")
+    withdraw_check(app, sha, "Judging again")
+    assert told(hub, sha) == [("gitune", "completed", "failure", "bad")]
+    publish_check(app, sha, "success", "fine", "text")
+    withdraw_check(app, sha, "Judging again")
+    assert told(hub, sha) == [("gitune", "in_progress", None, "Judging again")]

@@ -16,7 +16,7 @@ from repository import commit, git, run
 from runner.github.commands import Command, Misread, Target, read_command
 from runner.spec.section import NAME
 
-SHA = "1a2b3c4d"
+SHA = "1a2b3c4d5e6f"
 
 
 def target(spec="bot", sha=SHA):
@@ -97,7 +97,7 @@ def test_no_text_does_more_than_it_may(body):
     if isinstance(found, Misread):
         assert found.why.isprintable()
     elif found is not None:
-        assert all(re.fullmatch(NAME, one.spec) and re.fullmatch("[0-9a-f]{7,40}", one.sha) for one in found.targets)
+        assert all(re.fullmatch(NAME, one.spec) and re.fullmatch("[0-9a-f]{12,40}", one.sha) for one in found.targets)
         assert "\n" not in found.reason
         assert found.reason.isprintable()
 
@@ -198,7 +198,7 @@ def test_edits_bots_and_other_comments_do_nothing(place):
 
 def test_retrain_names_the_commit_that_was_looked_at(place):
     place.propose()
-    place.say(f"/gitune retrain bot@{place.sha[:7]}", "cyd")
+    place.say(f"/gitune retrain bot@{place.sha[:12]}", "cyd")
     inputs = {"number": "1", "sha": place.sha, "specs": "bot"}
     assert (place.reactions, place.dispatches) == (["eyes", "+1"], [("retrain.yml", inputs)])
 
@@ -206,7 +206,7 @@ def test_retrain_names_the_commit_that_was_looked_at(place):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("/gitune retrain bot@0000000", "The head is {sha} by now"),
+        ("/gitune retrain bot@000000000000", "The head is {sha} by now"),
         ("/gitune retrain other@{sha}", "There is no spec other at {sha}."),
         ("/gitune approve other@{sha} why", "This pull request changes no spec other."),
         ("/gitune @everyone <b>", "There is no such command."),
@@ -231,14 +231,14 @@ def test_help(place):
 
 def test_a_code_owner_approves_thin_evidence(place):
     assert place.propose() == 4
-    place.say(f"/gitune approve bot@{place.sha[:10]} thin, but\u200b @everyone needs it")
+    place.say(f"/gitune approve bot@{place.sha[:12]} thin, but\u200b @everyone needs it")
     assert place.reactions == ["eyes", "+1"], place.replies
     assert place.dispatches == [("report.yml", {"number": "1"})]
     ((kind, version, who, reason),) = place.rulings
     assert (kind, version, who) == ("approve", "1.1.0", "ada")
     assert reason.endswith("@everyone needs it (#1)")
     # Said twice it changes nothing.
-    place.say(f"/gitune approve bot@{place.sha[:10]} again")
+    place.say(f"/gitune approve bot@{place.sha[:12]} again")
     assert "Bot 1.1.0 needs no approval." in place.replies[0]
     assert len(place.rulings) == 1
 

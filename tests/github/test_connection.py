@@ -99,7 +99,7 @@ def test_patience_ends_in_all_and_not_for_each_try(hub, clone, monkeypatch):
     began = time.monotonic()
     with pytest.raises(TransientError), github_errors("editing"):
         comment.edit("two")
-    assert 1 < time.monotonic() - began < 8
+    assert time.monotonic() - began < 4
 
 
 def test_an_outage_says_what_was_being_done(hub, clone, monkeypatch):

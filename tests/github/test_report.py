@@ -13,8 +13,10 @@ from hubs import writes
 from world import fake_weights
 
 import runner.github.report as module
+from runner.cli.github_command import command
 from runner.cli.github_report import report
 from runner.cli.github_resolve import resolve
+from runner.errors import UsageError
 from runner.github.check import NAME
 from runner.github.connection import connect
 from runner.github.pull_requests import pull_request
@@ -170,7 +172,7 @@ def test_a_slow_report_of_an_old_commit_takes_no_place_from_the_new_one(world):
         asked = pull_request(connection.repository, number)
         # Its tree is at hand, and while it is judged a newer commit is pushed and told.
         world.spec["training"] |= BAD
-        patched.setattr(module, "_judged", push_meanwhile(world, number, patched))
+        patched.setattr(module, "judge_pull_request", push_meanwhile(world, number, patched))
         report_pull_request(desk, asked)
     assert world.hub.pull(number).head[:12] in world.comment(number).partition("\n\n")[0]
     assert world.conclusion(old) == "in_progress"
@@ -180,9 +182,9 @@ def test_a_slow_report_of_an_old_commit_takes_no_place_from_the_new_one(world):
 def push_meanwhile(world, number, patched):
     """Judge as ever, but let a newer commit be pushed, judged and told before the first judgement is handed back."""
 
-    def slow(desk, pull, judged=module._judged):
+    def slow(desk, pull, judged=module.judge_pull_request):
         found = judged(desk, pull)
-        patched.setattr(module, "_judged", judged)
+        patched.setattr(module, "judge_pull_request", judged)
         world.push("change")
         world.report(number)
         return found
@@ -253,6 +255,18 @@ def test_into_another_branch_nothing_is_judged(world):
     assert code == 0
     assert "nothing is judged" in said
     assert (world.hub.checks(sha), world.hub.comments(number)) == ([], [])
+
+
+def test_a_command_has_nothing_judged_by_a_branch_of_somebodys_own(world):
+    """Its configuration would be read with the store's secrets at hand, and its CODEOWNERS would say who approves."""
+    world.git("push", "--quiet", "origin", "main:elsewhere")
+    world.git("switch", "--quiet", "--create", "change", "main")
+    sha = world.push("change")
+    number = world.hub.open_pull_request("change", "Change", base="elsewhere")
+    comment = world.hub.comment(number, "ada", f"/gitune approve bot@{sha} fine")
+    with pytest.raises(UsageError, match="is to be merged into elsewhere"):
+        world.job(command, "issue_comment", world.hub.comment_event(comment))
+    assert "+1" not in comment.contents
 
 
 def test_a_merge_group_gets_a_check_and_no_comment(world):

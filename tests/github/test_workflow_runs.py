@@ -176,7 +176,7 @@ def test_retrain_does_not_even_look_at_a_fork_a_merge_group_or_a_cancelled_run(p
 def test_a_person_who_names_the_commit_has_a_fork_trained(place):
     sha = place.push("theirs")
     number = place.hub.open_pull_request("theirs", "From afar", "eve", fork=True)
-    place.answers = resolved(place, number=number, sha=sha, trusted="false") | {"plan": {"prints": json.dumps(MATRIX)}}
+    place.answers = resolved(place, number=number, sha=sha) | {"plan": {"prints": json.dumps(MATRIX)}}
     payload = place.hub.dispatch_event("retrain.yml", number=str(number), sha=sha, specs="one two; rm -rf $HOME")
     run = place.run("retrain", "workflow_dispatch", payload)
     assert run.code == 0, run.output

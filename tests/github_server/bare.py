@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,17 @@ class Bare:
         except GitError:
             return None
         return self.write_commit(tree, [base, head], message)
+
+    def rebase(self, onto: str, commits: list[str]) -> list[str]:
+        """Write commits anew, one upon the other, on top of a branch."""
+        with tempfile.TemporaryDirectory() as folder:
+            tree = Bare(Path(folder) / "tree")
+            self.git("worktree", "add", "--quiet", "--detach", str(tree.path), onto)
+            who = ("-c", f"user.name={BOT['name']}", "-c", f"user.email={BOT['email']}")
+            tree.git(*who, "cherry-pick", *commits)
+            made = tree.between(onto, "HEAD")
+            self.git("worktree", "remove", "--force", str(tree.path))
+        return made
 
     def write_file(self, parent: str, path: str, content: bytes | None, message: str) -> str:
         """Make a commit that differs from `parent` in one file; None takes it away."""

@@ -197,6 +197,9 @@ class Hub:
             if method == "squash":
                 tree = self.git.describe(merged)["tree"]
                 merged = self.git.write_commit(tree, [onto], f"{title} (#{number})")
+            if method == "rebase":
+                pull.rebased = self.git.rebase(onto, self.git.between(onto, pull.head))
+                merged = pull.rebased[-1]
             self.git.git("update-ref", f"refs/heads/{pull.base}", merged, onto)
             pull.merged, pull.merged_at = merged, now()
             self.close(number)

@@ -115,7 +115,7 @@ def pulls_of_commit(call: Call, sha: str) -> Page:
     found = [
         pull
         for pull in hub.pulls.values()
-        if commit == pull.merged or commit in hub.git.between(pull.base_sha, pull.head)
+        if commit in (pull.merged, *pull.rebased) or commit in hub.git.between(pull.base_sha, pull.head)
     ]
     return Page(found, lambda pull: views.pull_request(hub, pull))
 

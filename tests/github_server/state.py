@@ -130,6 +130,7 @@ class PullRequest:
     draft: bool = False
     merged: str | None = None
     merged_at: str | None = None
+    rebased: list[str] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
 
 

@@ -10,7 +10,7 @@ from tiny import routing_rows
 from runner.data.prompts import prompts_of
 from runner.inference import bulk, drafts
 from runner.inference.bulk import answer_all
-from runner.inference.drafts import LEAST_ASKED, LEAST_MARGIN, Doubt, Draft, open_drafter, settled
+from runner.inference.drafts import ASKED_SHARE, LEAST_ASKED, LEAST_MARGIN, Doubt, Draft, open_drafter, settled
 from runner.inference.engine import Answer, ModelFiles, Refused, open_engine
 from runner.spec.evaluation import Generation
 
@@ -30,16 +30,16 @@ def settle(found, other, doubt=None):
             asked.append(name)
             yield Answer(name, "no" if name in other else "yes", "stop", 3, 2, 9.0)
 
-    replies = list(settled(found, ask, doubt or Doubt()))
+    replies = list(settled(found, ask, doubt or Doubt(len(found))))
     return {reply.prompt_id: reply.text for reply in replies}, asked
 
 
 @pytest.mark.parametrize(
     ("other", "asked"),
     [
-        (set(), LEAST_ASKED),  # 0.2 to 3.2
-        ({"15"}, 32),  # at 3.2, so up to 6.4
-        ({"15", "31"}, 64),  # at 6.4, so up to 12.8
+        (set(), LEAST_ASKED),  # 0.2 to 1.2
+        ({"5"}, 12),  # at 1.2, so up to 2.4
+        ({"5", "11"}, 24),  # at 2.4, so up to 4.8
         ({"40"}, LEAST_ASKED),  # nobody knows: it is far above what ever differed
     ],
 )
@@ -51,20 +51,25 @@ def test_the_engine_is_asked_as_far_as_twice_the_margin_at_which_it_last_differe
     assert all(texts[name] == ("no" if name in other else "yes") for name in names)
 
 
+def test_of_many_more_are_compared():
+    found = [draft(str(number), 1.0 + number) for number in range(64 * LEAST_ASKED)]
+    assert len(settle(found, set())[1]) == len(found) * ASKED_SHARE
+
+
 def test_small_margins_are_never_believed():
     found = [draft(str(number), LEAST_MARGIN / 2) for number in range(3 * LEAST_ASKED)]
     assert len(settle(found, set())[1]) == len(found)
 
 
 def test_what_was_learned_holds_for_the_next_section():
-    doubt = Doubt()
+    doubt = Doubt(LEAST_ASKED)
     settle([draft(str(number), 1.0 + number / 100) for number in range(LEAST_ASKED)], {"0"}, doubt)
     _, asked = settle([draft("sure", 5.0), draft("unsure", 1.9)], set(), doubt)
     assert asked == ["unsure"]
 
 
 def test_a_refusal_confirms_nothing():
-    doubt = Doubt()
+    doubt = Doubt(1)
     doubt.learn(draft("a", 0.7), Refused("a", "no", lasting=True))
     assert doubt.limit == 1.4
 

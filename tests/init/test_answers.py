@@ -77,13 +77,21 @@ def test_the_label_is_the_field_with_most_to_say():
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 9)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=8,
 )
 
 
-@given(st.lists(st.dictionaries(st.sampled_from("abcd") | st.text(max_size=2), VALUES, max_size=4), min_size=2, max_size=30))
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from("abcd") | st.text(max_size=2), VALUES, max_size=4), min_size=2, max_size=30
+    )
+)
 def test_every_answer_keeps_the_schema_that_was_derived_from_all(objects):
     contract = build_json_schema(schema_of(objects, "Answer"), Location("output.schema.json"))
     for each in objects:

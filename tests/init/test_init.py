@@ -31,7 +31,8 @@ def test_a_new_repository_plans_at_once(tmp_path):
 def test_git_begins_on_main_and_nothing_is_committed(tmp_path):
     folder = tmp_path / "bots"
     assert run("init", folder, "--yes") == 0
-    head = subprocess.run(["git", "-C", folder, "status", "--porcelain=v2", "--branch"], capture_output=True, text=True)
+    asked = ["git", "-C", folder, "status", "--porcelain=v2", "--branch"]
+    head = subprocess.run(asked, capture_output=True, text=True, check=True)
     assert "# branch.head main" in head.stdout
     assert "# branch.oid (initial)" in head.stdout
 
@@ -112,15 +113,17 @@ def test_one_clear_error_and_nothing_written(tmp_path, capsys, rows, options, co
     [
         (["--name", "bot"], "a spec needs data"),
         (["--data", "none.jsonl"], "there is no file none.jsonl"),
+        (["--data", "rows.csv"], "name its columns input and output"),
         (["--settings", "job.json"], "--settings is the job of --from-openai"),
         (["--from-openai", "a.jsonl", "--from", "b.yml"], "two beginnings"),
     ],
 )
 def test_what_cannot_be_asked_for(tmp_path, monkeypatch, capsys, arguments, told):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("text,label\na,b\n")
     assert run("init", *arguments, "--yes") == 64
     assert told in capsys.readouterr().err
-    assert not [*tmp_path.iterdir()]
+    assert {*everything_in(tmp_path)} == {"rows.csv"}
 
 
 def test_other_content_in_the_way_is_no_reason_to_lose_it(tmp_path, capsys):
@@ -216,3 +219,20 @@ def test_in_a_folder_of_a_larger_repository(tmp_path, capsys):
     run("init", tmp_path / "bots", "--yes")
     assert not (tmp_path / "bots/.git").exists()
     assert "GitHub reads workflows only from the top of a repository" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("store", "ignored"),
+    [
+        ("registry/store", "registry/store/\n"),
+        ("s3://models/bots", ""),
+        ("file:///srv/store", ""),
+        ("/srv/store", ""),
+        ("../store", ""),
+    ],
+)
+def test_git_leaves_the_store_alone(tmp_path, store, ignored):
+    assert run("init", tmp_path / "bots", "--store", store, "--yes") == 0
+    file = tmp_path / "bots/.gitignore"
+    assert (file.read_text() if file.exists() else "") == ignored
+    assert load_config(tmp_path / "bots").store == store

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import resource
+import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from world import fake_weights
 
+from runner.cli.configuration import config_at
 from runner.digest import digest_file, digest_json
 from runner.evaluation.gates import Verdict
 from runner.plan.build import look
@@ -409,6 +412,134 @@ def test_lowered_gates_need_the_owner_of_the_base_branch(tmp_path, monkeypatch):
     assert found.conclusion == "pending"
     agreed = world.judge(agreed=lambda path, owners: "ada" if "@ada" in owners else None)
     assert agreed.conclusion == "success"
+
+
+PROGRAM = """\
+import json, sys
+import beside
+for line in sys.stdin:
+    print(json.dumps({"row": json.loads(line)["row"], "score": 0.5}))
+"""
+
+
+@pytest.mark.parametrize("file", ["scripts/score.py", "scripts/beside.py", "scripts/json.py"])
+def test_no_program_of_the_proposal_is_run(tmp_path, monkeypatch, file):
+    """Where it is judged there are credentials; the base branch's program runs, and its owner is asked."""
+    fake_weights(monkeypatch)
+    world = Proposed(tmp_path / "repository", release=False)
+    world.git("switch", "--quiet", "main")
+    for name in ("scripts", "registry"):
+        (world.root / name).mkdir(exist_ok=True)
+    (world.root / "scripts/score.py").write_text(PROGRAM)
+    (world.root / "scripts/beside.py").write_text("")
+    entry = {"name": "scorer", "command": [sys.executable, "scripts/score.py"]}
+    (world.root / "registry/config.yaml").write_text(json.dumps({"metrics": [entry]}))
+    world.spec["evaluation"]["custom_metrics"] = [{"name": "braces", "command": "scorer"}]
+    world.spec["evaluation"]["metrics"] = ["exact_match", "braces"]
+    (world.root / "CODEOWNERS").write_text("/scripts/ @ada\n")
+    world.commit()
+    assert world.apply()[1].deployment is not None
+    world.git("switch", "--quiet", "--create", "hostile")
+    ran = tmp_path / "ran"
+    world.propose()
+    world.train()
+    before = (world.root / file).read_text() if (world.root / file).exists() else ""
+    (world.root / file).write_text(f"from pathlib import Path\nPath({str(ran)!r}).touch()\n{before}")
+    world.commit()
+    scratch = tmp_path / "judging"
+    scratch.mkdir()
+    config = config_at(world.root, "main")
+    found = judge(Ground(world.root, "main", config, world.root / "cache", scratch, namespaces=["pr/1"]))
+    assert (found.specs[0].state, found.specs[0].reason) == ("judged", "")
+    assert not ran.exists()
+    assert [change.owners for change in found.bar] == ([["@ada"]] if file == "scripts/score.py" else [])
+
+
+def owned(tmp_path, monkeypatch):
+    """A released spec that ada owns."""
+    fake_weights(monkeypatch)
+    world = Proposed(tmp_path / "repository", release=False)
+    world.git("switch", "--quiet", "main")
+    (world.root / "CODEOWNERS").write_text("* @ada\n")
+    world.commit()
+    world.git("switch", "--quiet", "--create", "proposal")
+    return world
+
+
+def test_a_renamed_spec_leaves_no_bar_behind(tmp_path, monkeypatch):
+    world = owned(tmp_path, monkeypatch)
+    world.git("mv", "specs/bot", "specs/other")
+    file = world.root / "specs/other/spec.yaml"
+    file.write_text(file.read_text().replace("name: bot", "name: other").replace("0.9", "0.1"))
+    world.git("commit", "--quiet", "--all", "--message", "another name")
+    found = world.judge()
+    assert [(spec.name, spec.state) for spec in found.specs] == [("bot", "removed"), ("other", "waiting")]
+    (change,) = found.bar
+    assert (change.what, change.path, change.settled) == (
+        "removal of bot, with its gates and tests",
+        "specs/bot/spec.yaml",
+        False,
+    )
+
+
+def test_a_bar_that_nobody_can_compare_is_a_changed_one(tmp_path, monkeypatch):
+    world = owned(tmp_path, monkeypatch)
+    world.git("switch", "--quiet", "main")
+    file = world.root / "specs/bot/spec.yaml"
+    good = file.read_text()
+    file.write_text(good.replace("epochs", "epocs"))
+    world.git("commit", "--quiet", "--all", "--message", "broken on main")
+    world.git("switch", "--quiet", "--create", "mended")
+    file.write_text(good.replace("0.9", "0.1"))
+    world.git("commit", "--quiet", "--all", "--message", "mended, and lowered")
+    assert [(change.what, change.settled) for change in world.judge().bar] == [("all of bot", False)]
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "constraints.txt", "setup.py", "runner/x.py", ".github/x"])
+def test_what_is_installed_beside_credentials_is_guarded(tmp_path, monkeypatch, file):
+    world = owned(tmp_path, monkeypatch)
+    (world.root / file).parent.mkdir(exist_ok=True)
+    (world.root / file).write_text("")
+    world.git("add", ".")
+    world.git("commit", "--quiet", "--message", "install something")
+    assert [change.path for change in world.judge().bar] == [file]
+
+
+def test_git_attributes_may_change_the_bytes_of_every_spec(tmp_path, monkeypatch):
+    """Git calls the files the same, and writes others."""
+    world = owned(tmp_path, monkeypatch)
+    world.apply()
+    (world.root / ".gitattributes").write_text("*.jsonl text eol=crlf\n")
+    world.git("add", ".")
+    world.git("commit", "--quiet", "--message", "ends of lines")
+    for path in world.git("ls-files", "specs/bot/data").split():
+        (world.root / path).unlink()
+        world.git("checkout", "--quiet", "--", path)
+    assert [spec.name for spec in world.judge().specs] == ["bot"]
+
+
+def test_a_link_to_what_never_ends_is_a_fault(tmp_path, monkeypatch):
+    """One such proposal must not take down the job that judges all."""
+    world = owned(tmp_path, monkeypatch)
+    world.git("rm", "--quiet", "specs/bot/spec.yaml")
+    (world.root / "specs/bot").mkdir(exist_ok=True)
+    (world.root / "specs/bot/spec.yaml").symlink_to("/dev/full")
+    (world.root / "README").write_text("outside of specs")
+    world.git("add", ".")
+    world.git("commit", "--quiet", "--message", "never ends")
+    found = limited(world.judge)
+    assert (found.conclusion, len(found.faults)) == ("failure", 1)
+
+
+def limited(work):
+    """Run something that must not take a GiB more than it has: `/dev/full` reads as zeros without an end."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), hard))
+    try:
+        return work()
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 RATES = st.sampled_from([0.002, 0.003, 0.5])
