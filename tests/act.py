@@ -28,6 +28,11 @@ _USES = re.compile(r"uses: (actions/([\w-]+)@[0-9a-f]{40})")
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
+def tool(name: str) -> str:
+    """Return a program that was installed beside this Python: its folder need not be on the PATH."""
+    return str(Path(sys.executable).with_name(name))
+
+
 @dataclass(frozen=True)
 class Run:
     """What became of a run."""
@@ -76,7 +81,7 @@ class Act:
         secrets |= {"GITUNE_APP_PRIVATE_KEY": app_token} if app_token else {}
         command = [
             *(
-                "act",
+                tool("act"),
                 event,
                 "--directory",
                 str(checkout),

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from act import tool
 
 from runner import __version__
 from runner.cli.main import gitune
@@ -57,7 +58,7 @@ def test_a_users_action_installs_this_release():
 
 
 def test_actionlint_finds_nothing():
-    done = subprocess.run(["actionlint", "-no-color"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([tool("actionlint"), "-no-color"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -65,7 +66,15 @@ def test_zizmor_finds_nothing(tmp_path):
     shipped = tmp_path / ".github/actions/gitune/action.yml"
     shipped.parent.mkdir(parents=True)
     shipped.write_text(action_file())
-    command = ["zizmor", "--offline", "--no-progress", "--persona", "auditor", str(ROOT / ".github"), str(tmp_path)]
+    command = [
+        tool("zizmor"),
+        "--offline",
+        "--no-progress",
+        "--persona",
+        "auditor",
+        str(ROOT / ".github"),
+        str(tmp_path),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

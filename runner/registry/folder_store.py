@@ -177,8 +177,8 @@ class FolderStore:
 def _name(path: Path, do: Callable[[], object]) -> None:
     """Give an object its name, durably. Its folder may be removed at any moment, as one that a delete has emptied."""
     for last in (False,) * _TRIES + (True,):
-        _make_folder(path.parent)
         try:
+            _make_folder(path.parent)
             do()
         except FileNotFoundError:
             if last:
@@ -193,7 +193,9 @@ def _make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    # Not `exist_ok`: that looks again, and a folder that somebody removed in between would count as a taken key.
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
     _sync_folder(folder.parent)
 
 

@@ -6,6 +6,7 @@ import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -192,6 +193,21 @@ def test_an_unreachable_store_is_one_clear_error(tmp_path, monkeypatch):
         store.size("a")
     assert "s3cr3t" not in str(caught.value)
     assert "\n" not in caught.value.message
+
+
+def test_a_folder_that_goes_between_two_looks_is_no_taken_key(tmp_path, monkeypatch):
+    """Somebody makes the folder just before us, and removes it just after: pathlib then says that it exists."""
+    store, make = open_store("store", tmp_path), Path.mkdir
+    lost = iter([True])
+
+    def mkdir(folder, *arguments, **options):
+        if folder.name == "k" and next(lost, False):
+            raise FileExistsError(folder)
+        make(folder, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    assert store.create("leases/k/1.json", b"{}")
+    assert store.read("leases/k/1.json") == b"{}"
 
 
 def test_what_is_deleted_and_written_in_one_folder_at_once_disturbs_nobody(store):
