@@ -20,6 +20,9 @@ APP_TOKEN, APP_SLUG, TOKEN = "GITUNE_APP_TOKEN", "GITUNE_APP_SLUG", "GITHUB_TOKE
 ACTIONS = "github-actions"
 """Slug of the App whose token every job has as GITHUB_TOKEN."""
 
+PAUSE = 1.0
+"""Seconds between two requests that change something, as GitHub asks of everybody."""
+
 _REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
 
 
@@ -71,6 +74,7 @@ def connect(environ: Mapping[str, str]) -> Connection:
         timeout=30,
         retry=Patience.usual(),
         seconds_between_requests=0,
+        seconds_between_writes=PAUSE,
     )
     with github_errors(f"opening {name}"):
         login = f"{app}[bot]" if app else hub.get_user().login

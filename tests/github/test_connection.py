@@ -65,7 +65,7 @@ def test_an_edit_outlives_two_bad_gateways(hub, clone):
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault.secondary_limit(1), Fault.primary_limit(1), Fault(429, "slow down", {"Retry-After": "1"})]
+    "fault", [Fault.secondary_limit(1), Fault.primary_limit(2), Fault(429, "slow down", {"Retry-After": "1"})]
 )
 def test_a_limit_is_waited_for(hub, clone, fault):
     comment = comment_on(hub, clone)
