@@ -65,11 +65,18 @@ def test_an_edit_outlives_two_bad_gateways(hub, clone):
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault.secondary_limit(1), Fault.primary_limit(2), Fault(429, "slow down", {"Retry-After": "1"})]
+    "fault",
+    [
+        # A limit names the time of day when it ends, so it is made when it begins.
+        lambda: Fault.secondary_limit(1),
+        lambda: Fault.primary_limit(2),
+        lambda: Fault(429, "slow down", {"Retry-After": "1"}),
+    ],
+    ids=["secondary", "primary", "slow"],
 )
 def test_a_limit_is_waited_for(hub, clone, fault):
     comment = comment_on(hub, clone)
-    hub.faults.append(fault)
+    hub.faults.append(fault())
     began = time.monotonic()
     with github_errors("editing"):
         comment.edit("two")

@@ -13,7 +13,9 @@ from github_server import Fault, GitHubServer
 
 def connect(hub, token, **more):
     retry = GithubRetry(total=3, backoff_factor=0, secondary_rate_wait=0)
-    return Github(auth=Auth.Token(token), base_url=hub.url, **{"retry": retry, "seconds_between_writes": 0, **more}).get_repo("org/app")
+    return Github(
+        auth=Auth.Token(token), base_url=hub.url, **{"retry": retry, "seconds_between_writes": 0, **more}
+    ).get_repo("org/app")
 
 
 ALL = dict.fromkeys(
